@@ -1,0 +1,49 @@
+// What all queries of a process share: storage, the http pool, the server's identity.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace reqld::storage {
+class Database;
+}
+namespace reqld::http_fetch {
+class Fetcher;
+}
+
+namespace reqld::reql {
+
+struct EngineOptions {
+  std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
+  std::string server_id;              ///< UUID of this data directory
+  unsigned worker_threads = 2;        ///< how wide scans may be split
+  std::size_t query_memory_bytes = std::size_t{1} << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
+};
+
+/// Thread-safe; outlives every query. Does not own `database` or `fetcher`.
+class Engine {
+ public:
+  Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher);
+  ~Engine();
+
+  const EngineOptions& options() const { return options_; }
+  storage::Database& database() { return database_; }
+  http_fetch::Fetcher& fetcher() { return fetcher_; }
+
+  /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
+  /// SCRAM needs the salted form: see `scram_credentials`.
+  struct ScramCredentials {
+    bool known = false;  ///< false: made up, so that an unknown user cannot be told from a wrong password
+    std::string salt;    ///< 16 bytes
+    std::uint32_t iterations = 0;
+    std::string salted_password;  ///< 32 bytes: PBKDF2-HMAC-SHA-256
+  };
+  ScramCredentials scram_credentials(const std::string& user);
+
+ private:
+  EngineOptions options_;
+  storage::Database& database_;
+  http_fetch::Fetcher& fetcher_;
+};
+
+}  // namespace reqld::reql

@@ -1,0 +1,43 @@
+// How a running query waits without holding a thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace reqld::reql {
+
+/// The execution context of one running query, as the evaluator sees it: direct-style code that can park.
+/// The server implements it with a stackful coroutine, tests with a blocked thread.
+/// All members are called on the thread that currently runs the query.
+class Suspender {
+ public:
+  virtual ~Suspender() = default;
+
+  /// Calls `start(resume)`, then parks the query until `resume()` is called; `resume` may be called from any
+  /// thread, also from within `start`, exactly once. The query may continue on another thread than before:
+  /// nothing thread-local may be carried across, and no exception may be in flight (never call it in a catch block).
+  virtual void await(const std::function<void(std::function<void()> resume)>& start) = 0;
+
+  /// Moves the query from its connection's reactor to the worker pool. Does nothing when it is there already.
+  virtual void move_to_pool() = 0;
+
+  /// Lets other work of the same thread run: for long evaluations, at batch boundaries.
+  virtual void yield() = 0;
+};
+
+/// Awaits one value that `start` hands to its callback.
+template <typename T, typename Start>
+T await_value(Suspender& suspender, Start&& start) {
+  std::optional<T> value;
+  suspender.await([&](std::function<void()> resume) {
+    start([&value, resume = std::move(resume)](T v) {
+      value.emplace(std::move(v));
+      resume();
+    });
+  });
+  return std::move(*value);
+}
+
+}  // namespace reqld::reql

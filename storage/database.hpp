@@ -1,0 +1,200 @@
+// Databases, tables, rows, indexes and blobs over the key-value engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "datum/datum.hpp"
+#include "storage/engine.hpp"
+#include "storage/result.hpp"
+
+namespace reqld::storage {
+
+using Uuid = std::string;  ///< textual, 36 characters
+
+/// What makes the keys of a secondary index; `reql` implements it, storage only calls it. Thread-safe.
+class IndexFunction {
+ public:
+  virtual ~IndexFunction() = default;
+  /// Appends the index values of `row`: none when the row is left out (missing field, error), one, or many (multi, geo).
+  virtual void keys(const Datum& row, std::vector<Datum>& out) const = 0;
+};
+/// Makes the function from its stored definition (an opaque datum that reql wrote into the catalog).
+using IndexFunctionFactory = std::function<std::shared_ptr<const IndexFunction>(const Datum& definition)>;
+
+struct IndexInfo {
+  std::string name;
+  Uuid id;
+  std::uint32_t space = 0;
+  bool multi = false;
+  bool geo = false;
+  bool ready = false;
+  std::uint64_t built_rows = 0;  ///< progress of the build while not ready
+  Datum definition;              ///< opaque: what the factory takes
+  std::shared_ptr<const IndexFunction> function;
+};
+
+struct TableInfo {
+  Uuid id;
+  Uuid db_id;
+  std::string name;
+  std::string primary_key = "id";
+  Durability durability = Durability::kHard;
+  std::uint32_t space = 0;
+  Datum write_hook;   ///< opaque definition or null
+  Datum settings;     ///< opaque object: further settings that reql keeps with the table (e.g. `data`, write_acks, change_log)
+  std::map<std::string, std::shared_ptr<const IndexInfo>> indexes;
+};
+
+struct DbInfo {
+  Uuid id;
+  std::string name;
+};
+
+/// An immutable view of what exists. Hold it as long as you like; a dropped table stays readable as an object but
+/// its rows answer kNotFound.
+struct Catalog {
+  std::map<std::string, std::shared_ptr<const DbInfo>> dbs;                                 ///< by name
+  std::map<std::pair<Uuid, std::string>, std::shared_ptr<const TableInfo>> tables;          ///< by (db id, name)
+  std::map<Uuid, std::shared_ptr<const TableInfo>> tables_by_id;
+  const DbInfo* db(const std::string& name) const;
+  std::shared_ptr<const TableInfo> table(const DbInfo& db, const std::string& name) const;
+};
+
+/// One change of one row, published in commit order. `old_row`/`new_row` are null datums when there was / is none.
+struct RowChange {
+  Sequence sequence;
+  std::shared_ptr<const TableInfo> table;
+  std::string key;
+  Datum old_row;
+  Datum new_row;
+};
+
+/// A change of the catalog (table or index dropped, created, renamed, ready).
+struct CatalogChange {
+  Sequence sequence;
+  std::shared_ptr<const Catalog> before;
+  std::shared_ptr<const Catalog> after;
+};
+
+/// Called on the writer thread, in commit order, right after a commit is visible. Must not block.
+class ChangeListener {
+ public:
+  virtual ~ChangeListener() = default;
+  /// Whether changes of this table are wanted; asked before old and new rows are gathered, so that nobody listening costs nothing.
+  virtual bool wants(const TableInfo& table) = 0;
+  virtual void on_changes(const std::vector<RowChange>& changes) = 0;
+  virtual void on_catalog(const CatalogChange& change) = 0;
+};
+
+/// A key in a secondary index: the indexed value, and the primary key of its row.
+struct IndexRange {
+  KeyRange values;  ///< over to_key(value): lower inclusive, upper exclusive (append a zero byte / take prefix_successor for the others)
+};
+
+/// One row as read.
+struct Row {
+  std::string key;          ///< encoded primary key
+  Datum index_value;        ///< for index reads: the untruncated value this entry stands for
+  Datum document;
+};
+
+/// Reads within one snapshot. Bounded life: see Snapshot. One thread at a time.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual Sequence sequence() const = 0;
+
+  virtual std::optional<Datum> get(const TableInfo& table, std::string_view key) = 0;
+  virtual std::uint64_t count(const TableInfo& table) = 0;
+
+  /// Appends up to `max_rows` rows (or `max_bytes`) of a range of primary keys to `out`; returns where to go on (an
+  /// exclusive bound in the given direction: pass it as the new lower or upper), nullopt at the end of the range.
+  /// Rows of one call share buffers, each a few tens of KB.
+  struct Limits {
+    std::size_t max_rows = 1000;
+    std::size_t max_bytes = 1u << 20;
+  };
+  virtual std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction, Limits limits,
+                                          std::vector<Row>& out) = 0;
+  /// The same over an index, ordered by (value, primary key); the bound returned is opaque: pass it back as `resume`.
+  /// `want_documents` false leaves Row::document null (counting, distinct values).
+  virtual std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index, const IndexRange& range,
+                                                Direction direction, const std::optional<std::string>& resume, Limits limits,
+                                                bool want_documents, std::vector<Row>& out) = 0;
+};
+
+/// What a row write answers; what a job computes with.
+struct RowWrite {
+  Datum old_row;  ///< null: there was none
+  Datum new_row;  ///< null: there is none now. As stored (blobs out of line).
+};
+
+/// Writes within one job on the writer thread.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  virtual WriteTxn& txn() = 0;
+  /// The current row, this job's own writes included; kNotFound when the table is dropped.
+  virtual Result<std::optional<Datum>> get(const TableInfo& table, std::string_view key) = 0;
+  /// Stores `document` under `key` (to_primary_key of its primary key field, which the caller guarantees). Large binaries
+  /// go out of line, indexes, count and blobs follow in the same commit, the change is published.
+  virtual Result<RowWrite> put(const TableInfo& table, std::string_view key, const Datum& document) = 0;
+  /// Removes the row if it is there.
+  virtual Result<RowWrite> erase(const TableInfo& table, std::string_view key) = 0;
+};
+
+struct DatabaseOptions {
+  EngineOptions engine;
+  std::uint64_t blob_threshold = 16 * 1024;  ///< binaries of at least this many bytes are stored out of line
+  IndexFunctionFactory index_functions;
+};
+
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> open(DatabaseOptions options);
+  virtual ~Database() = default;
+
+  virtual Engine& engine() = 0;
+  virtual Uuid id() const = 0;  ///< of the data directory: made once, kept in the catalog
+  virtual std::shared_ptr<const Catalog> catalog() const = 0;
+  virtual std::unique_ptr<Reader> reader() = 0;
+
+  using Job = std::function<Result<void>(Writer&)>;
+  using Done = Engine::Done;
+  /// See Engine::submit for threads, order and repeated runs.
+  virtual void submit(Job job, Durability durability, Done done) = 0;
+
+  // Catalog changes: hard, answered through `done`, visible in catalog() before that. kExists/kNotFound name what.
+  virtual void create_db(const std::string& name, Done done) = 0;
+  virtual void drop_db(const Uuid& db, Done done) = 0;  ///< with its tables
+  virtual void rename_db(const Uuid& db, const std::string& name, Done done) = 0;
+  /// `table.id` and spaces are filled in by storage.
+  virtual void create_table(const Uuid& db, TableInfo table, Done done) = 0;
+  virtual void drop_table(const Uuid& table, Done done) = 0;  ///< returns at once; space is reclaimed in the background
+  /// Changes name, durability, primary_key (only that of an empty table), write_hook or settings.
+  virtual void alter_table(const Uuid& table, std::function<Result<void>(TableInfo&)> change, Done done) = 0;
+  /// Starts an online build in the background, in bounded steps while writes go on.
+  virtual void create_index(const Uuid& table, IndexInfo index, Done done) = 0;
+  virtual void drop_index(const Uuid& table, const std::string& name, Done done) = 0;
+  virtual void rename_index(const Uuid& table, const std::string& from, const std::string& to, bool overwrite, Done done) = 0;
+
+  /// Small server-wide records (users, permissions, cluster settings) of the `rethinkdb` database: key -> datum, per collection.
+  virtual std::optional<Datum> get_system(const std::string& collection, const std::string& key) = 0;
+  virtual std::vector<std::pair<std::string, Datum>> list_system(const std::string& collection) = 0;
+  virtual void put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) = 0;  ///< null removes
+
+  virtual void add_listener(ChangeListener* listener) = 0;
+  virtual void remove_listener(ChangeListener* listener) = 0;
+
+  /// Bytes on disk of one table's rows, estimated; for info() and stats.
+  virtual std::uint64_t table_bytes(const TableInfo& table) = 0;
+};
+
+}  // namespace reqld::storage

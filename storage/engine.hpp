@@ -1,0 +1,115 @@
+// The ordered key-value engine under everything: one keyspace, snapshots, one writer, durable commits.
+// LMDB implements it; nothing above may know that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/result.hpp"
+
+namespace reqld::storage {
+
+/// Number of a commit; grows by one with each.
+using Sequence = std::uint64_t;
+
+enum class Durability : std::uint8_t {
+  kHard,  ///< acknowledged when on disk
+  kSoft,  ///< acknowledged when committed and visible; on disk within about a second
+};
+
+enum class Direction : std::uint8_t { kForward, kBackward };
+
+/// Keys `lower <= key < upper`; an empty `upper` has no bound.
+struct KeyRange {
+  std::string lower;
+  std::string upper;
+};
+
+/// Walks the keys of a range in order. Views are valid until the next call, and within the snapshot's life only.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool valid() const = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  virtual void next() = 0;
+  /// Goes to the first key >= `key` (forward) or the last key < `key` (backward) within the range.
+  virtual void seek(std::string_view key) = 0;
+};
+
+/// A consistent read-only view of the newest commit at its making. Cheap (pooled); one thread at a time. Hold it briefly:
+/// pages it can see are not reused (never across a CONTINUE, a feed wait or a suspension).
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Sequence sequence() const = 0;
+  /// Valid within the snapshot's life.
+  virtual std::optional<std::string_view> get(std::string_view key) = 0;
+  virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
+};
+
+/// One job's view inside the writer: reads see the newest state, this job's own writes included; nothing is applied when the
+/// job fails. On the writer thread only, within the job.
+class WriteTxn {
+ public:
+  virtual ~WriteTxn() = default;
+  /// The number that the commit holding this job will have.
+  virtual Sequence sequence() const = 0;
+  /// Valid until the next put or del.
+  virtual std::optional<std::string_view> get(std::string_view key) = 0;
+  virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
+  /// Key at most `max_key_size()` bytes. `value` is copied.
+  virtual void put(std::string_view key, std::string_view value) = 0;
+  virtual void del(std::string_view key) = 0;
+};
+
+struct EngineOptions {
+  std::string directory;
+  bool create = true;             ///< make the directory and an empty database when there is none
+  bool read_only = false;         ///< for offline tools; recovers nothing, writes nothing
+  std::uint64_t checkpoint_bytes = 64u << 20;  ///< log bytes after which a checkpoint starts
+  double checkpoint_seconds = 60;
+  double soft_sync_seconds = 0.5;  ///< the longest a soft commit stays off the disk
+  std::uint64_t batch_bytes = 8u << 20;  ///< the writer commits when its batch has this much
+  double log_retention_seconds = 0;      ///< segments younger than this are kept after a checkpoint
+  std::uint64_t log_retention_bytes = 0;  ///< but no more than this in all
+};
+
+class Engine {
+ public:
+  /// A job: runs on the writer thread; an Error or an exception drops its writes, not its neighbours'.
+  /// It may run more than once (after growth of the map): no side effects outside the transaction but ones that a later run overwrites.
+  using Job = std::function<Result<void>(WriteTxn&)>;
+  /// Called once on an engine thread, after the commit (soft) or its sync (hard), in commit order per durability; `sequence` is the commit's.
+  /// Must not block.
+  using Done = std::function<void(Result<Sequence>)>;
+  /// Called on the writer thread right after each commit is visible, in commit order, before any Done of that commit.
+  using CommitListener = std::function<void(Sequence)>;
+
+  static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual std::unique_ptr<Snapshot> snapshot() = 0;
+  virtual void submit(Job job, Durability durability, Done done) = 0;
+  /// Waits until everything committed before the call is on disk.
+  virtual void sync(Done done) = 0;
+  virtual void set_commit_listener(CommitListener listener) = 0;
+
+  virtual std::size_t max_key_size() const = 0;
+  virtual Sequence last_sequence() const = 0;     ///< newest visible commit
+  virtual Sequence durable_sequence() const = 0;  ///< newest commit known to be on disk
+  /// Set once writes have stopped for good because a sync or write failed; text for the log and for clients.
+  virtual std::optional<Error> failure() const = 0;
+
+  struct Stats {
+    std::uint64_t data_file_bytes, used_bytes, free_bytes, log_bytes, commits, syncs, checkpoints;
+  };
+  virtual Stats stats() const = 0;
+};
+
+}  // namespace reqld::storage
