@@ -1,9 +1,12 @@
 // The value: what documents, literals and results are made of.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -80,14 +83,16 @@ struct BlobRef {
   std::uint64_t length;
 };
 
+/// Times are equal, and ordered, by their instant alone; the zone only says how to show them.
 struct TimeValue {
-  double epoch_seconds;
-  std::int16_t zone_minutes;
+  double epoch_seconds;       ///< in whole milliseconds
+  std::int16_t zone_minutes;  ///< east of Greenwich
 };
 
-/// An immutable value in 16 bytes: null, bool, number and short string inline, anything else a slice of encoded
+/// An immutable value in 16 bytes: null, bool, number, time and short string inline, anything else a slice of encoded
 /// bytes inside a reference-counted Buffer. Cheap to copy, safe to share between threads. Equal values of stored types
-/// have equal encodings (canonical form), except that a binary may be inline or a blob.
+/// have equal encodings (canonical form), except that a binary may be inline or a blob, that equal times may
+/// differ in their zone, and that -0.0 equals 0.
 class Datum {
  public:
   Datum() : Datum(Rep::kNull) {}
@@ -114,9 +119,10 @@ class Datum {
   static Datum boolean(bool b) { return Datum(b ? Rep::kTrue : Rep::kFalse); }
   /// Throws DatumError("Non-finite number: …") for NaN and infinities.
   static Datum number(double d);
-  static Datum integer(std::int64_t n) { return number(static_cast<double>(n)); }
+  static Datum integer(std::int64_t n) { return finite(static_cast<double>(n)); }
   static Datum string(std::string_view s);
   static Datum binary(std::string_view bytes);
+  /// Stores the instant as it is: datum/time.hpp rounds to milliseconds and checks.
   static Datum time(double epoch_seconds, std::int16_t zone_minutes);
   /// `object` is a GeoJSON object ({coordinates, type}), already validated.
   static Datum geometry(const Datum& object);
@@ -132,17 +138,32 @@ class Datum {
   /// Copies `encoded` into a buffer of its own.
   static Datum from_encoded(std::string_view encoded);
 
-  Type type() const;
+  Type type() const {
+    constexpr Type kByRep[] = {Type::kNull, Type::kBool, Type::kBool, Type::kNumber, Type::kMinVal, Type::kMaxVal, Type::kString, Type::kTime};
+    constexpr Type kByTag[] = {Type::kNull,   Type::kNull,   Type::kBool,   Type::kBool,   Type::kNumber, Type::kNumber,
+                               Type::kNumber, Type::kNumber, Type::kNumber, Type::kString, Type::kBinary, Type::kBinary,
+                               Type::kTime,   Type::kGeometry, Type::kArray, Type::kObject, Type::kMinVal, Type::kMaxVal};
+    return rep() == Rep::kSlice ? kByTag[*bytes()] : kByRep[w0_ & 0xff];
+  }
   bool is_null() const { return rep() == Rep::kNull; }
   bool is(Type t) const { return type() == t; }
 
   // Accessors throw throw_type_error's DatumError when the type is another.
-  bool as_bool() const;
-  double as_number() const;
-  /// A whole number within int64. Throws "Number not an integer: 1.5" and friends.
+  bool as_bool() const {
+    if (rep() != Rep::kTrue && rep() != Rep::kFalse) wrong_type(Type::kBool);
+    return rep() == Rep::kTrue;
+  }
+  double as_number() const {
+    if (rep() != Rep::kNumber) wrong_type(Type::kNumber);
+    return std::bit_cast<double>(w1_);
+  }
+  /// A whole number of magnitude up to 2^53. Throws "Number not an integer: 1.5" and friends.
   std::int64_t as_integer() const;
   /// The view lives as long as this Datum object (short strings lie inside it).
-  std::string_view as_string() const&;
+  std::string_view as_string() const& {
+    if (rep() == Rep::kShortString) return {reinterpret_cast<const char*>(this) + 2, (w0_ >> 8) & 0xff};
+    return long_string();
+  }
   std::string_view as_string() const&& = delete;
   TimeValue as_time() const;
   /// The GeoJSON object inside a geometry.
@@ -183,12 +204,20 @@ class Datum {
   }
   /// The encoded bytes when this is a slice (any container, long string, binary…); empty otherwise.
   std::string_view slice_bytes() const;
+  /// Where they start; null when the value is inline.
+  const std::uint8_t* slice_data() const { return rep() == Rep::kSlice ? bytes() : nullptr; }
 
  private:
-  enum class Rep : std::uint8_t { kNull, kFalse, kTrue, kNumber, kMinVal, kMaxVal, kShortString, kSlice };
+  enum class Rep : std::uint8_t { kNull, kFalse, kTrue, kNumber, kMinVal, kMaxVal, kShortString, kTime, kSlice };
   static constexpr std::size_t kMaxShortString = 14;
 
   explicit Datum(Rep rep) : w0_(static_cast<std::uint64_t>(rep)), w1_(0) {}
+  Datum(std::uint64_t w0, std::uint64_t w1) : w0_(w0), w1_(w1) {}
+  static Datum finite(double d) { return Datum(static_cast<std::uint64_t>(Rep::kNumber), std::bit_cast<std::uint64_t>(d)); }
+  /// A slice of `owner`, which gains a reference.
+  static Datum slice(const std::uint8_t* bytes, Buffer* owner);
+  std::string_view long_string() const;
+  const std::uint8_t* container(Tag tag) const;
   Rep rep() const { return static_cast<Rep>(w0_ & 0xff); }
   Buffer* owner() const { return reinterpret_cast<Buffer*>(w0_ >> 8); }
   const std::uint8_t* bytes() const { return reinterpret_cast<const std::uint8_t*>(w1_); }
@@ -199,11 +228,13 @@ class Datum {
   }
   [[noreturn]] void wrong_type(Type expected) const { throw_type_error(type_name(expected), type()); }
 
-  // w0_: low byte Rep; kSlice: the owner's address in the upper 56 bits; kShortString: length in byte 1, text from byte 2.
+  // w0_: low byte Rep; kSlice: the owner's address in the upper 56 bits; kShortString: length in byte 1, text from byte 2;
+  // kTime: the zone in bytes 2-3. w1_: a number, an epoch time, the address of a slice, more text.
   std::uint64_t w0_;
   std::uint64_t w1_;
 };
 static_assert(sizeof(Datum) == 16);
+static_assert(std::endian::native == std::endian::little);
 
 /// Three-way comparison in ReQL's total order. Blobs compare by their bytes.
 int compare(const Datum& a, const Datum& b);
@@ -219,6 +250,7 @@ struct DatumHash {
 class ArrayBuilder {
  public:
   void add(const Datum& d);
+  void reserve(std::size_t count) { offsets_.reserve(count); }
   std::size_t size() const { return offsets_.size(); }
   bool empty() const { return offsets_.empty(); }
   std::size_t bytes() const { return data_.size(); }
@@ -226,7 +258,6 @@ class ArrayBuilder {
   Datum finish();
 
  private:
-  friend class ObjectBuilder;
   std::string data_;
   std::vector<std::uint32_t> offsets_;
   Ref<BlobSource> source_;
@@ -246,7 +277,9 @@ class ObjectBuilder {
   bool has(std::string_view name) const { return find(name) != nullptr; }
   /// Null when absent; valid until the next change.
   const Datum* find(std::string_view name) const;
-  std::size_t size() const { return fields_.size(); }
+  std::size_t size() const { return fields_.size() + many_.size(); }
+  bool empty() const { return size() == 0; }
+  /// The object; the builder is empty afterwards.
   Datum finish();
 
  private:
@@ -254,7 +287,11 @@ class ObjectBuilder {
     std::string name;
     Datum value;
   };
-  std::vector<Field> fields_;  // sorted by name
+  std::size_t lower_bound(std::string_view name) const;
+
+  // Sorted by name. Once many names have come out of order all of them move to the map: one of the two is empty.
+  std::vector<Field> fields_;
+  std::map<std::string, Datum, std::less<>> many_;
 };
 
 /// The size in bytes of the encoded value that starts at `bytes`.
