@@ -1,6 +1,7 @@
 // What all queries of a process share: storage, the http pool, the server's identity.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 

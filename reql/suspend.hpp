@@ -23,6 +23,9 @@ class Suspender {
   /// Moves the query from its connection's reactor to the worker pool. Does nothing when it is there already.
   virtual void move_to_pool() = 0;
 
+  /// The lowest address of the stack the query runs on: how deep an evaluation may recurse. Constant through the query's life.
+  virtual const char* stack_floor() const = 0;
+
   /// Lets other work of the same thread run: for long evaluations, at batch boundaries.
   virtual void yield() = 0;
 };

@@ -1,0 +1,57 @@
+#include "reql/context.hpp"
+
+#include <algorithm>
+
+#include "reql/error.hpp"
+
+namespace reqld::reql {
+
+void Cancellation::request() {
+  std::function<void()> listener;
+  const std::lock_guard lock(mutex_);
+  requested_.store(true);
+  listener = std::move(listener_);
+  listener_ = nullptr;
+  if (listener) listener();
+}
+
+void Cancellation::set_listener(std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  if (requested_) {
+    listener();
+  } else {
+    listener_ = std::move(listener);
+  }
+}
+
+void Cancellation::clear_listener() {
+  const std::lock_guard lock(mutex_);
+  listener_ = nullptr;
+}
+
+void Context::check_in() {
+  if (cancellation && cancellation->requested()) {
+    throw EvalError(ErrorCode::kInternal, "Query terminated by a STOP or a closed connection.");
+  }
+}
+
+Suspender& Context::waiting() {
+  if (!suspender) throw_internal("Nothing may wait here.");
+  return *suspender;
+}
+
+BatchLimits Context::batch_limits(bool first) const {
+  const double scale = first ? std::max(1.0, options.first_batch_scaledown) : 1.0;
+  BatchLimits limits;
+  if (options.max_batch_rows > 0) {
+    limits.max_rows = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(options.max_batch_rows) / scale));
+  }
+  limits.max_bytes = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(options.max_batch_bytes) / scale));
+  if (options.max_batch_seconds > 0) {
+    limits.deadline = std::chrono::steady_clock::now() +
+                      std::chrono::microseconds(static_cast<std::int64_t>(options.max_batch_seconds * 1e6));
+  }
+  return limits;
+}
+
+}  // namespace reqld::reql

@@ -1,0 +1,91 @@
+// What an evaluation needs to know about the query it belongs to.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "datum/datum.hpp"
+#include "reql/engine.hpp"
+#include "reql/query.hpp"
+#include "reql/suspend.hpp"
+
+namespace reqld::reql {
+
+class Program;
+
+/// How much one batch of a stream may hold.
+struct BatchLimits {
+  std::size_t max_rows = 1u << 20;
+  std::size_t max_bytes = 1u << 20;
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
+/// Global optional arguments of `run`.
+struct GlobalOptions {
+  std::size_t array_limit = 100000;
+  std::size_t min_batch_rows = 8;
+  std::size_t max_batch_rows = 0;  ///< 0: not limited by rows
+  std::size_t max_batch_bytes = 1u << 20;
+  double max_batch_seconds = 0.5;
+  double first_batch_scaledown = 4;
+  bool profile = false;
+  bool noreply = false;
+};
+
+/// Set once from any thread; whoever waits is told.
+class Cancellation {
+ public:
+  bool requested() const { return requested_.load(std::memory_order_relaxed); }
+  /// Marks it, and calls the present listener once.
+  void request();
+  /// `listener` is called by `request` (at once when that has happened already) until cleared. One at a time. A cleared
+  /// listener is not running any more when `clear_listener` returns.
+  void set_listener(std::function<void()> listener);
+  void clear_listener();
+
+ private:
+  std::atomic<bool> requested_{false};
+  std::mutex mutex_;
+  std::function<void()> listener_;
+};
+
+/// One per running query (and one per job on the writer thread, without a suspender). Not thread-safe.
+class Context {
+ public:
+  Context(Engine& engine, const ClientInfo& client) : engine_(engine), client_(client) {}
+
+  Engine& engine() const { return engine_; }
+  const ClientInfo& client() const { return client_; }
+  storage::Database& database() const { return engine_.database(); }
+
+  GlobalOptions options;
+  Program const* program = nullptr;
+  /// Null on the writer thread: nothing there may wait.
+  Suspender* suspender = nullptr;
+  Cancellation* cancellation = nullptr;
+  /// The lowest address the stack may reach; deeper recursion ends the query.
+  const char* stack_limit = nullptr;
+  /// r.now(): the same all through a query.
+  Datum now;
+
+  /// At loop boundaries of long work: ends the query when it was cancelled, lets others run. Cheap.
+  void check_in();
+
+  /// The suspender; throws an internal error where nothing may wait.
+  Suspender& waiting();
+
+  BatchLimits batch_limits(bool first) const;
+
+ private:
+  Engine& engine_;
+  const ClientInfo& client_;
+};
+
+/// Throws the recorded RESOURCE_LIMIT error when an array of `size` is longer than `array_limit` allows.
+void check_array_size(const Context& cx, std::size_t size);
+
+}  // namespace reqld::reql

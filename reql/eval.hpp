@@ -1,0 +1,113 @@
+// Evaluation: nodes to values, and what a term's eval function sees of its arguments.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reql/context.hpp"
+#include "reql/error.hpp"
+#include "reql/function.hpp"
+#include "reql/program.hpp"
+#include "reql/value.hpp"
+
+namespace reqld::reql {
+
+class Table;
+
+/// Where a node is evaluated: the query and the variables in sight.
+struct Env {
+  Context& cx;
+  Scope* scope;  ///< null outside every function
+};
+
+/// Evaluates `node`. EvalErrors that come out have a position.
+Value eval(const Node& node, Env& env);
+
+/// A value with the node it came from (to blame); `node` is null for spliced r.args elements' own position (then the r.args node).
+struct Argument {
+  Value value;
+  const Node* node = nullptr;
+};
+
+/// What a function argument may be written as instead of a function.
+enum class Shorthand : std::uint8_t {
+  kNone,      ///< "Expected type FUNCTION but found DATUM:…"
+  kConstant,  ///< any datum: the function that answers it (update({..}))
+  kField,     ///< a string: that field of the row (group('a'))
+  kFilter,    ///< an object (filter({..})): matches rows that have these fields with these values, nested; other datums are constants
+  kPluck,     ///< a string or path pattern: as kField for strings, else what the recordings show (sum, min, …)
+};
+
+/// The arguments of one term being evaluated. `args.datum(0)` evaluates on access: access each once, in order.
+/// Conversions blame the argument's own node, unless said otherwise; other errors thrown by an eval function get the term's.
+class Args {
+ public:
+  Args(const Node& node, Env& env);
+
+  const Node& node() const { return node_; }
+  Env& env() const { return env_; }
+  Context& cx() const { return env_.cx; }
+
+  /// Number of positional arguments (after splicing r.args).
+  std::size_t size() const { return spliced_ ? spliced_->size() : node_.args.size(); }
+  bool has(std::size_t i) const { return i < size(); }
+  /// The node to blame for argument `i`.
+  const Node* node_of(std::size_t i) const;
+
+  Value value(std::size_t i);
+  Datum datum(std::size_t i);
+  bool boolean(std::size_t i);             ///< truth: anything but false and null
+  double number(std::size_t i);
+  std::int64_t integer(std::size_t i);
+  std::string string(std::size_t i);
+  Ref<Stream> stream(std::size_t i);       ///< blames the term, as recorded ("Cannot convert NUMBER to SEQUENCE")
+  Ref<Function> function(std::size_t i, Shorthand shorthand = Shorthand::kNone);
+  Ref<Table> table(std::size_t i);         ///< "Expected type TABLE but found …"
+  std::string database(std::size_t i);     ///< name; "Expected type DATABASE but found …"
+
+  /// Whether the optional argument was given; for global ones falls back on nothing.
+  bool has_optarg(std::string_view name) const { return node_.find_optarg(name) != nullptr; }
+  std::optional<Value> optarg(std::string_view name);
+  std::optional<Datum> datum_optarg(std::string_view name);
+  std::optional<bool> bool_optarg(std::string_view name);      ///< truth; recorded errors for other types are the term's business
+  std::optional<double> number_optarg(std::string_view name);
+  std::optional<std::int64_t> integer_optarg(std::string_view name);
+  std::optional<std::string> string_optarg(std::string_view name);
+  Ref<Function> function_optarg(std::string_view name, Shorthand shorthand = Shorthand::kNone);  ///< null when absent
+  const Node* optarg_node(std::string_view name) const { return node_.find_optarg(name); }
+
+  /// Replaces argument `i` by a value at hand (grouped evaluation).
+  void preset(std::size_t i, Value value);
+
+  /// Runs `body`; a DatumError or position-less EvalError out of it is blamed on `node`.
+  template <typename F>
+  static auto blaming(const Node* node, F&& body) -> decltype(body()) {
+    try {
+      return body();
+    } catch (EvalError& e) {
+      e.locate(node);
+      throw;
+    } catch (const DatumError& e) {
+      throw EvalError(e, node);
+    }
+  }
+
+ private:
+  void splice();
+
+  const Node& node_;
+  Env& env_;
+  std::optional<std::vector<Argument>> spliced_;
+  std::optional<Value> first_;  // preset of argument 0
+};
+
+/// The function that a value stands for; see Shorthand. Blames `node`.
+Ref<Function> to_function(Env& env, const Value& value, Shorthand shorthand, const Node* node);
+
+/// Evaluates `node`, whose first argument turned out to be grouped data, once per group. See reql/grouping.hpp.
+Value eval_over_groups(const Node& node, Env& env, const Value& grouped);
+
+}  // namespace reqld::reql

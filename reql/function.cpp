@@ -1,0 +1,168 @@
+#include "reql/function.hpp"
+
+#include "datum/json.hpp"
+#include "reql/eval.hpp"
+
+namespace reqld::reql {
+
+Scope::Scope(Ref<Scope> parent, std::span<const Datum> vars) : parent_(parent.get()), owned_parent_(std::move(parent)) {
+  fill(vars);
+}
+
+Scope::Scope(Scope* parent, std::span<const Datum> vars) : parent_(parent) { fill(vars); }
+
+void Scope::fill(std::span<const Datum> vars) {
+  Datum* to = few_;
+  if (vars.size() > kFew) {
+    many_ = std::make_unique<Datum[]>(vars.size());
+    to = many_.get();
+  }
+  std::copy(vars.begin(), vars.end(), to);
+}
+
+Datum Function::call2(Context& cx, const Datum& a, const Datum& b) const {
+  const Datum args[] = {a, b};
+  return call_datum(cx, args);
+}
+
+bool Function::test(Context& cx, const Datum& a) const {
+  const Datum d = call1(cx, a);
+  return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool()));
+}
+
+namespace {
+
+class ReqlFunction : public Function {
+ public:
+  ReqlFunction(const Program& program, const Node& node, Scope* scope)
+      : program_(&program), node_(node), scope_(scope), arity_(node.args[0]->literal.array_size()) {}
+
+  Value call(Context& cx, std::span<const Datum> args) const override {
+    if (args.size() != arity_) {
+      throw EvalError(ErrorCode::kQueryLogic,
+                      "Expected function with " + count(args.size()) + " but found function with " + count(arity_) + ".",
+                      node_.args[1]);
+    }
+    if (node_.captures) {
+      const Ref<Scope> scope = make_ref<Scope>(scope_, args);
+      Env env{cx, scope.get()};
+      return eval(*node_.args[1], env);
+    }
+    Scope scope(scope_.get(), args);
+    Env env{cx, &scope};
+    return eval(*node_.args[1], env);
+  }
+
+  std::optional<std::size_t> arity() const override { return arity_; }
+  TermFlags flags() const override { return node_.subtree_flags; }
+  std::optional<std::string> source() const override {
+    if (scope_) return std::nullopt;
+    return term_to_json(node_);
+  }
+  const Node* node() const override { return &node_; }
+
+ private:
+  static std::string count(std::size_t n) { return std::to_string(n) + (n == 1 ? " argument" : " arguments"); }
+
+  const Ref<const Program> program_;  // keeps node_ alive
+  const Node& node_;
+  const Ref<Scope> scope_;
+  const std::size_t arity_;
+};
+
+class ConstantFunction : public Function {
+ public:
+  explicit ConstantFunction(Datum value) : value_(std::move(value)) {}
+  Value call(Context&, std::span<const Datum>) const override { return Value(value_); }
+  std::optional<std::size_t> arity() const override { return std::nullopt; }
+  TermFlags flags() const override { return 0; }
+
+ private:
+  const Datum value_;
+};
+
+class FieldFunction : public Function {
+ public:
+  FieldFunction(std::string name, const Node* node) : name_(std::move(name)), node_(node) {}
+  Value call(Context&, std::span<const Datum> args) const override {
+    return Args::blaming(node_, [&]() -> Value {
+      const Datum& row = args[0];
+      if (!row.is(Type::kObject)) {
+        throw_logic("Cannot perform get_field on a non-object non-sequence `" + to_json(row) + "`.");
+      }
+      if (auto field = row.get(name_)) return Value(std::move(*field));
+      throw_non_existence("No attribute `" + name_ + "` in object:\n" + to_pretty_json(row));
+    });
+  }
+  std::optional<std::size_t> arity() const override { return 1; }
+  TermFlags flags() const override { return 0; }
+  const Node* node() const override { return node_; }
+
+ private:
+  const std::string name_;
+  const Node* const node_;
+};
+
+// filter({a: 1, b: {c: 2}}): a row passes when it has these fields, nested objects compared field by field. A field
+// that is missing is an error that filter's `default` answers for.
+class FilterFunction : public Function {
+ public:
+  FilterFunction(Datum pattern, const Node* node) : pattern_(std::move(pattern)), node_(node) {}
+  Value call(Context&, std::span<const Datum> args) const override {
+    return Args::blaming(node_, [&] { return Value(Datum::boolean(matches(pattern_, args[0]))); });
+  }
+  std::optional<std::size_t> arity() const override { return 1; }
+  TermFlags flags() const override { return 0; }
+  const Node* node() const override { return node_; }
+
+ private:
+  static bool matches(const Datum& pattern, const Datum& row) {
+    for (std::size_t i = 0; i < pattern.object_size(); ++i) {
+      const std::string_view name = pattern.name_at(i);
+      const auto field = row.get(name);
+      if (!field) throw_non_existence("No attribute `" + std::string(name) + "` in object:\n" + to_pretty_json(row));
+      const Datum wanted = pattern.value_at(i);
+      if (wanted.is(Type::kObject) && field->is(Type::kObject)) {
+        if (!matches(wanted, *field)) return false;
+      } else if (!(wanted == *field)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  const Datum pattern_;
+  const Node* const node_;
+};
+
+}  // namespace
+
+Ref<Function> make_function(const Program& program, const Node& func, Scope* scope) {
+  return make_ref<ReqlFunction>(program, func, scope);
+}
+
+Ref<Function> constant_function(Datum value) { return make_ref<ConstantFunction>(std::move(value)); }
+
+Ref<Function> field_function(std::string name, const Node* node) {
+  return make_ref<FieldFunction>(std::move(name), node);
+}
+
+Ref<Function> to_function(Env& env, const Value& value, Shorthand shorthand, const Node* node) {
+  return Args::blaming(node, [&]() -> Ref<Function> {
+    if (value.is(ValueKind::kFunction)) return value.ref<Function>();
+    if (shorthand == Shorthand::kNone) throw_kind_error(env.cx, "FUNCTION", value);
+    const Datum d = to_datum(env.cx, value);
+    switch (shorthand) {
+      case Shorthand::kFilter:
+        if (d.is(Type::kObject)) return make_ref<FilterFunction>(d, node);
+        return constant_function(d);
+      case Shorthand::kField:
+      case Shorthand::kPluck:
+        if (d.is(Type::kString)) return field_function(std::string(d.as_string()), node);
+        throw_kind_error(env.cx, "FUNCTION", value);
+      default: return constant_function(d);
+    }
+  });
+}
+
+}  // namespace reqld::reql

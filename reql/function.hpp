@@ -1,0 +1,74 @@
+// Functions as values: ReQL functions, constants and field names standing in for one, JavaScript.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "datum/datum.hpp"
+#include "reql/object.hpp"
+#include "reql/program.hpp"
+#include "reql/value.hpp"
+
+namespace reqld::reql {
+
+/// The variables of one call, linked to those of the functions around it.
+class Scope {
+ public:
+  Scope(Ref<Scope> parent, std::span<const Datum> vars);
+  /// For the stack: `parent` must outlive it, nothing may capture it.
+  Scope(Scope* parent, std::span<const Datum> vars);
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+  const Datum& var(std::uint32_t slot) const { return many_ ? many_[slot] : few_[slot]; }
+  const Scope* parent() const { return parent_; }
+
+  void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() const {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  ~Scope() = default;
+
+ private:
+  static constexpr std::size_t kFew = 2;
+  void fill(std::span<const Datum> vars);
+
+  mutable std::atomic<std::uint32_t> refs_{0};
+  Scope* parent_ = nullptr;
+  Ref<Scope> owned_parent_;
+  Datum few_[kFew];
+  std::unique_ptr<Datum[]> many_;
+};
+
+/// Immutable; may be called from several threads at once, each with its own Context.
+class Function : public Object {
+ public:
+  /// Calls it; argument counts are checked by the caller through `arity` where that matters. Throws EvalError.
+  virtual Value call(Context& cx, std::span<const Datum> args) const = 0;
+  /// How many arguments it takes; nullopt: any number.
+  virtual std::optional<std::size_t> arity() const = 0;
+  /// Same answer for the same arguments; reads no table.
+  virtual TermFlags flags() const = 0;
+  bool deterministic() const { return (flags() & (kNonDeterministic | kReadsTable | kWrites | kFetches)) == 0; }
+  /// JSON of the FUNC term, where it can be stored (no captured variables); for indexes and write hooks.
+  virtual std::optional<std::string> source() const { return std::nullopt; }
+  /// The node its errors are blamed on when the caller has nothing better; may be null.
+  virtual const Node* node() const { return nullptr; }
+
+  Datum call_datum(Context& cx, std::span<const Datum> args) const { return to_datum(cx, call(cx, args)); }
+  Datum call1(Context& cx, const Datum& a) const { return call_datum(cx, std::span<const Datum>(&a, 1)); }
+  Datum call2(Context& cx, const Datum& a, const Datum& b) const;
+  /// Truth of the result: anything but false and null.
+  bool test(Context& cx, const Datum& a) const;
+};
+
+/// A FUNC node with the scope it was made in.
+Ref<Function> make_function(const Program& program, const Node& func, Scope* scope);
+/// Answers `value` whatever it is called with.
+Ref<Function> constant_function(Datum value);
+/// row -> row[name] (get_field; missing fields throw NON_EXISTENCE): group('a'), sum('a'), order_by('a') …
+Ref<Function> field_function(std::string name, const Node* node);
+
+}  // namespace reqld::reql

@@ -1,0 +1,624 @@
+#include <rapidjson/document.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "datum/json.hpp"
+#include "datum/utf8.hpp"
+#include "reql/error.hpp"
+#include "reql/program.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+using Json = rapidjson::Value;
+
+constexpr unsigned kParseFlags =
+    rapidjson::kParseInsituFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+// Each level costs the parser one stack frame; well below any thread's stack.
+constexpr int kMaxDepth = 2000;
+// Longer literal arrays are built when they are evaluated, so that array_limit is checked there.
+constexpr std::size_t kMaxFoldedArray = 100000;
+
+std::string_view json_type_name(const Json& v) {
+  switch (v.GetType()) {
+    case rapidjson::kNullType: return "NULL";
+    case rapidjson::kFalseType:
+    case rapidjson::kTrueType: return "BOOL";
+    case rapidjson::kObjectType: return "OBJECT";
+    case rapidjson::kArrayType: return "ARRAY";
+    case rapidjson::kStringType: return "STRING";
+    case rapidjson::kNumberType: return "NUMBER";
+  }
+  return "NULL";
+}
+
+// What the recorded server makes of a number where it wants a small whole one.
+int json_integer(const Json& v) { return v.IsInt() ? v.GetInt() : 0; }
+
+std::string_view view(const Json& v) { return {v.GetString(), v.GetStringLength()}; }
+
+}  // namespace
+
+Node* Program::add_node() {
+  if (used_in_chunk_ == kChunk) {
+    chunks_.push_back(std::make_unique<Node[]>(kChunk));
+    used_in_chunk_ = 0;
+  }
+  return &chunks_.back()[used_in_chunk_++];
+}
+
+const Node* Node::find_optarg(std::string_view name) const {
+  for (const OptArg& o : optargs) {
+    if (o.name == name) return o.value;
+  }
+  return nullptr;
+}
+
+/// Builds the nodes of one program from a JSON document.
+class Parser {
+ public:
+  explicit Parser(Program& program) : program_(program) {}
+
+  void query(const Json& document) {
+    if (!document.IsArray()) {
+      fail(ReplyType::kClientError, "Server could not parse query: Expected a query to be an array, but found " +
+                                        std::string(json_type_name(document)) + ".");
+    }
+    if (document.Empty() || document.Size() > 3) {
+      fail(ReplyType::kClientError,
+           "Server could not parse query: Expected 1 to 3 elements in the top-level query, but found " +
+               std::to_string(document.Size()) + ".");
+    }
+    if (document.Size() == 3 && !document[2].IsObject()) {
+      fail(ReplyType::kClientError, "Server could not parse query: Expected global optargs as an object, but found " +
+                                        std::string(json_type_name(document[2])) + ".");
+    }
+    if (document.Size() < 2) {
+      fail(ReplyType::kClientError, "Server could not parse query: Expected a term in a START query.");
+    }
+    // Global options come first: whether a query wants a reply must be known even when its term is bad.
+    if (document.Size() == 3) global_optargs(document[2]);
+    program_.root_ = root(document[1]);
+  }
+
+  void term(const Json& json) { program_.root_ = root(json); }
+
+ private:
+  // A literal that needs no node of its own (yet), or a node.
+  struct Built {
+    Datum literal;
+    Node* node = nullptr;
+    std::uint32_t array_size = 0;
+  };
+  // Where a term stands, for backtraces of errors found before its node exists.
+  struct Place {
+    const Place* parent;
+    std::int32_t position;
+    std::string_view optarg;
+  };
+  struct FunctionScope {
+    std::vector<std::int64_t> vars;
+    Node* node;
+  };
+
+  [[noreturn]] static void fail(ReplyType type, std::string message) { throw QueryError(type, std::move(message)); }
+  [[noreturn]] static void fail(const Place* place, std::string message) {
+    Backtrace backtrace;
+    for (const Place* p = place; p && p->parent; p = p->parent) {
+      if (p->position >= 0) {
+        backtrace.emplace_back(p->position);
+      } else {
+        backtrace.emplace_back(std::string(p->optarg));
+      }
+    }
+    std::reverse(backtrace.begin(), backtrace.end());
+    throw QueryError(ReplyType::kCompileError, std::move(message), std::move(backtrace));
+  }
+
+  Node* root(const Json& json) {
+    const Place place{nullptr, -1, {}};
+    return as_node(build(json, place, 0));
+  }
+
+  void global_optargs(const Json& json) {
+    static constexpr std::string_view kNames[] = {
+        "array_limit",       "changefeed_queue_size", "db",
+        "durability",        "first_batch_scaledown_factor", "group_format",
+        "ignore_write_hook", "max_batch_bytes",       "max_batch_rows",
+        "max_batch_seconds", "max_dist",              "min_batch_rows",
+        "noreply",           "profile",               "read_mode",
+        "return_changes",    "use_outdated",          "user",
+        "binary_format",     "time_format",           "_EVAL_FLAGS_",
+        "_NO_RECURSE_",      "identifier_format",     "abs",
+    };
+    for (const auto& member : json.GetObject()) {
+      const std::string_view name = view(member.name);
+      if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) {
+        fail(ReplyType::kCompileError, "Unrecognized global optional argument `" + std::string(name) + "`.");
+      }
+      const Place outer{nullptr, -1, {}};
+      program_.global_optargs_.push_back({std::string(name), as_node(build(member.value, outer, 0))});
+    }
+  }
+
+  Node* as_node(Built built) {
+    if (built.node) return built.node;
+    Node* node = program_.add_node();
+    node->def = find_term(static_cast<int>(TermType::kDatum));
+    node->is_literal = true;
+    node->literal = std::move(built.literal);
+    node->literal_array_size = built.array_size;
+    return node;
+  }
+
+  void adopt(Node& parent, Node& child) {
+    child.parent = &parent;
+    parent.subtree_flags |= child.subtree_flags;
+    parent.contains_group |= child.contains_group;
+  }
+
+  void adopt_arg(Node& parent, Built built) {
+    Node* child = as_node(std::move(built));
+    child->position = static_cast<std::int32_t>(parent.args.size());
+    adopt(parent, *child);
+    if (child->def->type == TermType::kArgs) parent.has_args_term = true;
+    parent.args.push_back(child);
+  }
+
+  void adopt_optarg(Node& parent, std::string_view name, Built built) {
+    Node* child = as_node(std::move(built));
+    adopt(parent, *child);
+    parent.optargs.push_back({std::string(name), child});
+  }
+
+  // Names in place, sorted; only after the vector has its final size, since nodes view into it.
+  static void name_optargs(Node& parent) {
+    std::sort(parent.optargs.begin(), parent.optargs.end(),
+              [](const OptArg& a, const OptArg& b) { return a.name < b.name; });
+    for (OptArg& o : parent.optargs) o.value->optarg = o.name;
+  }
+
+  Built build(const Json& json, const Place& place, int depth) {
+    if (depth > kMaxDepth) fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxDepth) + " levels).");
+    switch (json.GetType()) {
+      case rapidjson::kNullType: return {Datum::null()};
+      case rapidjson::kFalseType: return {Datum::boolean(false)};
+      case rapidjson::kTrueType: return {Datum::boolean(true)};
+      case rapidjson::kNumberType: return {Datum::number(json.GetDouble())};
+      case rapidjson::kStringType: return {string(view(json), place)};
+      case rapidjson::kObjectType: return object(json, place, depth);
+      case rapidjson::kArrayType: return term_array(json, place, depth);
+    }
+    return {};
+  }
+
+  static Datum string(std::string_view text, const Place& place) {
+    try {
+      check_utf8(text);
+    } catch (const DatumError& e) {
+      fail(&place, e.what());
+    }
+    return Datum::string(text);
+  }
+
+  Built object(const Json& json, const Place& place, int depth) {
+    return object_of(json, find_term(static_cast<int>(TermType::kMakeObj)), place, depth);
+  }
+
+  Built object_of(const Json& json, const TermDef* def, const Place& place, int depth) {
+    std::vector<std::pair<std::string_view, Built>> fields;
+    fields.reserve(json.MemberCount());
+    bool literal = true;
+    for (const auto& member : json.GetObject()) {
+      const std::string_view name = view(member.name);
+      const Place inner{&place, -1, name};
+      fields.emplace_back(name, build(member.value, inner, depth + 1));
+      literal &= fields.back().second.node == nullptr;
+    }
+    // Names are checked once for all: sorting is what the object needs anyway.
+    std::vector<std::string_view> names;
+    names.reserve(fields.size());
+    for (const auto& f : fields) names.push_back(f.first);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) fail(&place, "Duplicate object key: " + std::string(*twice) + ".");
+    for (std::string_view name : names) string(name, place);
+
+    if (literal) {
+      ObjectBuilder builder;
+      std::uint32_t array_size = 0;
+      for (auto& [name, built] : fields) {
+        array_size = std::max(array_size, built.array_size);
+        builder.set(name, built.literal);
+      }
+      const Datum plain = builder.finish();
+      if (!plain.get("$reql_type$")) return {plain, nullptr, array_size};
+      try {
+        return {from_pseudo_object(plain), nullptr, array_size};
+      } catch (const DatumError&) {
+        // Malformed pseudo-types are runtime errors: leave it to the evaluation.
+      }
+    }
+    Node* node = program_.add_node();
+    node->def = def;
+    node->subtree_flags = def->flags;
+    node->optargs.reserve(fields.size());
+    for (auto& [name, built] : fields) adopt_optarg(*node, name, std::move(built));
+    name_optargs(*node);
+    return {Datum(), node};
+  }
+
+  Built term_array(const Json& json, const Place& place, int depth) {
+    if (json.Empty() || json.Size() > 3) {
+      fail(&place, "Expected between 1 and 3 elements in a raw term, but found " + std::to_string(json.Size()) + ".");
+    }
+    if (!json[0].IsNumber()) {
+      fail(&place, "Expected a TermType as a NUMBER but found " + std::string(json_type_name(json[0])) + ".");
+    }
+    const int number = json_integer(json[0]);
+    const TermDef* def = find_term(number);
+    if (!def) fail(&place, "Unrecognized TermType: " + std::to_string(number) + ".");
+
+    if (def->type == TermType::kDatum) {
+      if (json.Size() > 2) fail(&place, "Third element in a Term is not optional arguments.");
+      if (json.Size() < 2) fail(&place, "Expected a value in a DATUM term.");
+      return plain_datum(json[1], place, depth + 1);
+    }
+    const Json* args = nullptr;
+    const Json* optargs = nullptr;
+    if (json.Size() >= 2) {
+      if (json[1].IsArray()) {
+        args = &json[1];
+      } else if (json[1].IsObject() && json.Size() == 2) {
+        optargs = &json[1];
+      } else {
+        fail(&place, "Second element in a Term is neither arguments nor optional arguments.");
+      }
+    }
+    if (json.Size() == 3) {
+      if (!json[2].IsObject()) fail(&place, "Third element in a Term is not optional arguments.");
+      optargs = &json[2];
+    }
+    if (def->type == TermType::kMakeArray && !optargs) return make_array(args, def, place, depth);
+    if (def->type == TermType::kMakeObj && optargs && (!args || args->Empty())) {
+      return object_of(*optargs, def, place, depth);
+    }
+    if (def->type == TermType::kFunc) return function(args, optargs, def, place, depth);
+
+    Node* node = program_.add_node();
+    start(*node, def);
+    if (args) {
+      node->args.reserve(args->Size());
+      std::int32_t i = 0;
+      for (const Json& arg : args->GetArray()) {
+        const Place inner{&place, i++, {}};
+        adopt_arg(*node, build(arg, inner, depth + 1));
+      }
+    }
+    add_optargs(*node, optargs, place, depth);
+    finish(*node, place);
+    return {Datum(), node};
+  }
+
+  void start(Node& node, const TermDef* def) {
+    node.def = def;
+    node.subtree_flags = def->flags;
+    node.contains_group = def->type == TermType::kGroup;
+  }
+
+  void add_optargs(Node& node, const Json* optargs, const Place& place, int depth) {
+    if (!optargs) return;
+    node.optargs.reserve(optargs->MemberCount());
+    for (const auto& member : optargs->GetObject()) {
+      const std::string_view name = view(member.name);
+      const Place inner{&place, -1, name};
+      const auto& accepted = node.def->optargs;
+      if (!node.def->any_optargs && std::find(accepted.begin(), accepted.end(), name) == accepted.end()) {
+        fail(&inner, "Unrecognized optional argument `" + std::string(name) + "`.");
+      }
+      if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");
+      adopt_optarg(node, name, build(member.value, inner, depth + 1));
+    }
+    name_optargs(node);
+  }
+
+  // [1, value]: JSON as it is, arrays not being terms.
+  Built plain_datum(const Json& json, const Place& place, int depth) {
+    if (depth > kMaxDepth) fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxDepth) + " levels).");
+    if (json.IsArray()) {
+      ArrayBuilder builder;
+      for (const Json& element : json.GetArray()) builder.add(plain_datum(element, place, depth + 1).literal);
+      return {builder.finish(), nullptr, json.Size()};
+    }
+    if (json.IsObject()) {
+      ObjectBuilder builder;
+      for (const auto& member : json.GetObject()) {
+        const std::string_view name = view(member.name);
+        if (builder.has(name)) fail(&place, "Duplicate object key: " + std::string(name) + ".");
+        builder.set(name, plain_datum(member.value, place, depth + 1).literal);
+      }
+      try {
+        return {from_pseudo_object(builder.finish())};
+      } catch (const DatumError& e) {
+        fail(&place, e.what());
+      }
+    }
+    return build(json, place, depth);
+  }
+
+  Built make_array(const Json* args, const TermDef* def, const Place& place, int depth) {
+    const std::size_t size = args ? args->Size() : 0;
+    std::vector<Built> elements;
+    elements.reserve(size);
+    bool literal = size <= kMaxFoldedArray;
+    std::int32_t i = 0;
+    if (args) {
+      for (const Json& arg : args->GetArray()) {
+        const Place inner{&place, i++, {}};
+        elements.push_back(build(arg, inner, depth + 1));
+        literal &= elements.back().node == nullptr;
+      }
+    }
+    if (literal) {
+      ArrayBuilder builder;
+      std::uint32_t longest = static_cast<std::uint32_t>(size);
+      for (const Built& e : elements) {
+        longest = std::max(longest, e.array_size);
+        builder.add(e.literal);
+      }
+      return {builder.finish(), nullptr, longest};
+    }
+    Node* node = program_.add_node();
+    start(*node, def);
+    node->args.reserve(size);
+    for (Built& e : elements) adopt_arg(*node, std::move(e));
+    return {Datum(), node};
+  }
+
+  Built function(const Json* args, const Json* optargs, const TermDef* def, const Place& place, int depth) {
+    Node* node = program_.add_node();
+    start(*node, def);
+    if (!args || args->Size() != 2) {
+      fail(&place, "Expected 2 arguments but found " + std::to_string(args ? args->Size() : 0) + ".");
+    }
+    const Place vars_place{&place, 0, {}};
+    adopt_arg(*node, build((*args)[0], vars_place, depth + 1));
+    FunctionScope scope{{}, node};
+    const Node& vars = *node->args[0];
+    if (!vars.is_literal || !vars.literal.is(Type::kArray)) {
+      fail(&vars_place, "CLIENT ERROR: FUNC variables must be a literal *array* of numbers.");
+    }
+    for (std::size_t i = 0; i < vars.literal.array_size(); ++i) {
+      const Datum var = vars.literal.at(i);
+      if (!var.is(Type::kNumber)) {
+        fail(&vars_place, "CLIENT ERROR: FUNC variables must be a literal array of *numbers*.");
+      }
+      scope.vars.push_back(static_cast<std::int64_t>(var.as_number()));
+    }
+    node->scope_depth = static_cast<std::uint32_t>(scopes_.size());
+    for (FunctionScope& outer : scopes_) outer.node->captures = true;
+    scopes_.push_back(std::move(scope));
+    const Place body_place{&place, 1, {}};
+    adopt_arg(*node, build((*args)[1], body_place, depth + 1));
+    scopes_.pop_back();
+    add_optargs(*node, optargs, place, depth);
+    finish(*node, place);
+    return {Datum(), node};
+  }
+
+  static std::string plural(int n) { return std::to_string(n) + (n == 1 ? " argument" : " arguments"); }
+
+  void finish(Node& node, const Place& place) {
+    const TermDef& def = *node.def;
+    const int count = static_cast<int>(node.args.size());
+    if (def.type == TermType::kVar || def.type == TermType::kImplicitVar) {
+      variable(node, place);
+      return;
+    }
+    // With r.args the count is known only when they are evaluated.
+    if (!node.has_args_term) {
+      if (auto message = arity_error(def, count)) fail(&place, *message);
+    }
+    if (def.check) {
+      try {
+        def.check(node);
+      } catch (const QueryError& e) {
+        fail(&place, e.what());
+      }
+    }
+    if (def.flags & kForbidsWrites) forbid_writes(node, place);
+  }
+
+  // A write below, other than as the thing operated on, cannot be part of a stream operation.
+  void forbid_writes(const Node& node, const Place& place) {
+    const auto check = [&](const Node& child, const Place& child_place) {
+      if (child.subtree_flags & kWrites) {
+        // The innermost position that shows the write: the function's body where it is one.
+        if (child.def->type == TermType::kFunc) {
+          const Place body{&child_place, 1, {}};
+          fail(&body, "Cannot nest writes or meta ops in stream operations.  Use FOR_EACH instead.");
+        }
+        fail(&child_place, "Cannot nest writes or meta ops in stream operations.  Use FOR_EACH instead.");
+      }
+    };
+    for (std::size_t i = 0; i < node.args.size(); ++i) {
+      const Place inner{&place, static_cast<std::int32_t>(i), {}};
+      check(*node.args[i], inner);
+    }
+    for (const OptArg& o : node.optargs) {
+      const Place inner{&place, -1, o.name};
+      check(*o.value, inner);
+    }
+  }
+
+  void variable(Node& node, const Place& place) {
+    if (node.def->type == TermType::kImplicitVar) {
+      if (!node.args.empty()) fail(&place, *arity_error(*node.def, static_cast<int>(node.args.size())));
+      std::uint32_t found = 0;
+      for (std::size_t i = scopes_.size(); i-- > 0;) {
+        if (scopes_[i].vars.size() != 1) continue;
+        if (++found == 1) node.scope_depth = static_cast<std::uint32_t>(scopes_.size() - 1 - i);
+      }
+      if (found == 0) fail(&place, "r.row is not defined in this context.");
+      if (found > 1) fail(&place, "Cannot use r.row in nested queries.  Use functions instead.");
+      return;
+    }
+    if (node.args.size() != 1) fail(&place, "A variable term has the wrong number of arguments.");
+    const Node& id = *node.args[0];
+    if (!id.is_literal || !id.literal.is(Type::kNumber)) {
+      fail(&place, "Expected a variable to be a literal number.");
+    }
+    const auto wanted = static_cast<std::int64_t>(id.literal.as_number());
+    for (std::size_t i = scopes_.size(); i-- > 0;) {
+      const auto& vars = scopes_[i].vars;
+      const auto at = std::find(vars.begin(), vars.end(), wanted);
+      if (at == vars.end()) continue;
+      node.scope_depth = static_cast<std::uint32_t>(scopes_.size() - 1 - i);
+      node.slot = static_cast<std::uint32_t>(at - vars.begin());
+      return;
+    }
+    fail(&place, "Variable name not found.");
+  }
+
+ public:
+  static std::optional<std::string> arity_error(const TermDef& def, int count) {
+    const Arity a = def.arity;
+    if (count >= a.min && (a.max < 0 || count <= a.max)) return std::nullopt;
+    std::string expected;
+    if (a.max < 0) {
+      expected = std::to_string(a.min) + " or more arguments";
+    } else if (a.min == a.max) {
+      expected = plural(a.min);
+    } else {
+      expected = "between " + std::to_string(a.min) + " and " + std::to_string(a.max) + " arguments";
+    }
+    return "Expected " + expected + " but found " + std::to_string(count) + ".";
+  }
+
+ private:
+  Program& program_;
+  std::vector<FunctionScope> scopes_;
+};
+
+std::optional<std::string> arity_error(const TermDef& def, std::size_t count) {
+  return Parser::arity_error(def, static_cast<int>(count));
+}
+
+namespace {
+
+void parse_document(std::string& text, rapidjson::Document& document) {
+  // For the in-place parser a zero byte ends the text; no valid query holds one.
+  const bool whole = !text.empty() && text.find('\0') == std::string::npos;
+  if (whole) document.ParseInsitu<kParseFlags>(text.data());
+  if (!whole || document.HasParseError()) {
+    throw QueryError(ReplyType::kClientError, "Client is buggy (failed to deserialize query).");
+  }
+}
+
+}  // namespace
+
+Ref<const Program> parse_query(std::string body) {
+  Program* program = new Program;
+  const Ref<const Program> owner(program);
+  rapidjson::Document document;
+  parse_document(body, document);
+  Parser(*program).query(document);
+  return owner;
+}
+
+Ref<const Program> parse_term(std::string text) {
+  Program* program = new Program;
+  const Ref<const Program> owner(program);
+  rapidjson::Document document;
+  parse_document(text, document);
+  Parser(*program).term(document);
+  return owner;
+}
+
+Backtrace backtrace_to(const Node* node) {
+  Backtrace backtrace;
+  for (const Node* n = node; n && n->parent; n = n->parent) {
+    if (n->position >= 0) {
+      backtrace.emplace_back(n->position);
+    } else {
+      backtrace.emplace_back(std::string(n->optarg));
+    }
+  }
+  std::reverse(backtrace.begin(), backtrace.end());
+  return backtrace;
+}
+
+namespace {
+
+// A literal in term syntax: arrays become MAKE_ARRAY.
+void literal_to_json(const Datum& d, std::string& out) {
+  if (d.is(Type::kArray)) {
+    out += "[2,[";
+    for (std::size_t i = 0; i < d.array_size(); ++i) {
+      if (i) out += ',';
+      literal_to_json(d.at(i), out);
+    }
+    out += "]]";
+  } else if (d.is(Type::kObject)) {
+    out += '{';
+    for (std::size_t i = 0; i < d.object_size(); ++i) {
+      if (i) out += ',';
+      append_json_string(d.name_at(i), out);
+      out += ':';
+      literal_to_json(d.value_at(i), out);
+    }
+    out += '}';
+  } else if (d.is(Type::kGeometry)) {
+    literal_to_json(to_pseudo_object(d), out);
+  } else {
+    append_json(d, out);
+  }
+}
+
+void node_to_json(const Node& node, std::string& out) {
+  if (node.is_literal) {
+    literal_to_json(node.literal, out);
+    return;
+  }
+  const auto append_optargs = [&] {
+    out += '{';
+    bool first = true;
+    for (const OptArg& o : node.optargs) {
+      if (!first) out += ',';
+      first = false;
+      append_json_string(o.name, out);
+      out += ':';
+      node_to_json(*o.value, out);
+    }
+    out += '}';
+  };
+  if (node.def->type == TermType::kMakeObj) {
+    append_optargs();
+    return;
+  }
+  out += '[';
+  out += std::to_string(static_cast<int>(node.def->type));
+  out += ",[";
+  for (std::size_t i = 0; i < node.args.size(); ++i) {
+    if (i) out += ',';
+    node_to_json(*node.args[i], out);
+  }
+  out += ']';
+  if (!node.optargs.empty()) {
+    out += ',';
+    append_optargs();
+  }
+  out += ']';
+}
+
+}  // namespace
+
+std::string term_to_json(const Node& node) {
+  std::string out;
+  node_to_json(node, out);
+  return out;
+}
+
+}  // namespace reqld::reql

@@ -1,0 +1,89 @@
+// A compiled query: an immutable tree of nodes, shared by everything that outlives the query (functions, indexes, feeds).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "datum/datum.hpp"
+#include "reql/query.hpp"
+#include "reql/term_def.hpp"
+
+namespace reqld::reql {
+
+struct OptArg {
+  std::string name;
+  Node* value;
+};
+
+/// One term of a query.
+struct Node {
+  const TermDef* def = nullptr;  ///< never null; a literal has that of DATUM
+  const Node* parent = nullptr;  ///< null for the root
+  std::int32_t position = -1;    ///< index in the parent's arguments; -1: an optional argument (or the root)
+  std::string_view optarg;       ///< its name in the parent, when position is -1
+  std::vector<Node*> args;
+  std::vector<OptArg> optargs;   ///< sorted by name
+  Datum literal;                 ///< of a DATUM node
+  TermFlags subtree_flags = 0;   ///< flags of this node and all below
+  std::uint32_t literal_array_size = 0;  ///< longest array inside a folded literal
+  std::uint32_t scope_depth = 0;  ///< VAR, IMPLICIT_VAR: how many functions out; FUNC: how many enclose it
+  std::uint32_t slot = 0;         ///< VAR: which argument there
+  bool is_literal = false;
+  bool has_args_term = false;   ///< an argument is r.args: they are spliced when evaluated
+  bool captures = false;        ///< FUNC: a function stands inside, so its scope may outlive the call
+  bool contains_group = false;  ///< a GROUP term stands in it, so its first argument may be grouped data
+
+  const Node* find_optarg(std::string_view name) const;
+};
+
+/// Owns the nodes. Thread-safe because immutable.
+class Program {
+ public:
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  const Node* root() const { return root_; }
+  const std::vector<OptArg>& global_optargs() const { return global_optargs_; }
+
+  void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() const {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  friend class Parser;
+  ~Program() = default;
+  static constexpr std::size_t kChunk = 16;
+
+  Node* add_node();
+
+  mutable std::atomic<std::uint32_t> refs_{0};
+  std::vector<std::unique_ptr<Node[]>> chunks_;
+  std::size_t used_in_chunk_ = kChunk;
+  Node* root_ = nullptr;
+  std::vector<OptArg> global_optargs_;
+};
+
+/// Parses `[1, term, optargs]`; `body` is parsed in place. Throws QueryError.
+Ref<const Program> parse_query(std::string body);
+
+/// Parses a single term (a stored function) from its JSON text. Throws QueryError.
+Ref<const Program> parse_term(std::string text);
+
+/// "Expected 2 arguments but found 1." when a term does not take `count` arguments.
+std::optional<std::string> arity_error(const TermDef& def, std::size_t count);
+
+/// The path from the root of the query to `node`.
+Backtrace backtrace_to(const Node* node);
+
+/// The term's text as JSON, as it came over the wire; for storing functions.
+std::string term_to_json(const Node& node);
+
+}  // namespace reqld::reql

@@ -1,0 +1,208 @@
+#include "reql/query.hpp"
+
+#include <chrono>
+#include <optional>
+
+#include "datum/json.hpp"
+#include "reql/context.hpp"
+#include "reql/eval.hpp"
+#include "reql/program.hpp"
+#include "reql/table.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// SuccessType notes of a reply.
+constexpr std::uint8_t kNoteIncludesStates = 5;
+
+std::uint8_t feed_note(FeedKind kind) {
+  switch (kind) {
+    case FeedKind::kNone: return 0;
+    case FeedKind::kStream: return 1;
+    case FeedKind::kPoint: return 2;
+    case FeedKind::kOrderByLimit: return 3;
+    case FeedKind::kUnioned: return 4;
+  }
+  return 0;
+}
+
+// What a coroutine's stack must keep free for everything below the evaluator (JSON, storage, libraries).
+constexpr std::ptrdiff_t kStackReserve = 48 * 1024;
+
+class QueryRun : public Query {
+ public:
+  QueryRun(Engine& engine, const ClientInfo& client, std::string body) : client_(client), cx_(engine, client_) {
+    cx_.cancellation = &cancellation_;
+    try {
+      program_ = parse_query(std::move(body));
+      cx_.program = program_.get();
+      noreply_ = literal_option("noreply");
+    } catch (const QueryError& e) {
+      parse_error_ = error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
+    }
+  }
+
+  bool noreply() const override { return noreply_; }
+
+  Reply start(Suspender& suspender) override {
+    if (parse_error_) return *parse_error_;
+    return guarded(suspender, [&] {
+      read_options();
+      Env env{cx_, nullptr};
+      const Value value = eval(*program_->root(), env);
+      return first_reply(value);
+    });
+  }
+
+  Reply next(Suspender& suspender) override {
+    return guarded(suspender, [&] { return stream_reply(false); });
+  }
+
+  bool ready(std::function<void()> wake) override { return !stream_ || stream_->ready(wake); }
+
+  void cancel() override { cancellation_.request(); }
+
+ private:
+  template <typename F>
+  Reply guarded(Suspender& suspender, F&& body) {
+    cx_.suspender = &suspender;
+    cx_.stack_limit = suspender.stack_floor() + kStackReserve;
+    try {
+      return body();
+    } catch (const EvalError& e) {
+      stream_ = {};
+      return error_reply(ReplyType::kRuntimeError, e.code(), e.message(),
+                         e.detached() ? Backtrace{} : backtrace_to(e.node()));
+    } catch (const QueryError& e) {
+      stream_ = {};
+      return error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
+    } catch (const DatumError& e) {
+      stream_ = {};
+      const EvalError error(e);
+      return error_reply(ReplyType::kRuntimeError, error.code(), error.message());
+    } catch (const std::exception& e) {
+      stream_ = {};
+      return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal, std::string("Internal error: ") + e.what());
+    }
+  }
+
+  bool literal_option(std::string_view name) const {
+    for (const OptArg& o : program_->global_optargs()) {
+      if (o.name == name && o.value->is_literal) {
+        const Datum& d = o.value->literal;
+        return d.is(Type::kBool) && d.as_bool();
+      }
+    }
+    return false;
+  }
+
+  // Options that are numbers or flags. Others (db, durability) are read by the terms that use them.
+  void read_options() {
+    Env env{cx_, nullptr};
+    GlobalOptions& options = cx_.options;
+    for (const OptArg& o : program_->global_optargs()) {
+      const auto number = [&] { return to_datum(cx_, eval(*o.value, env)).as_number(); };
+      const auto positive = [&](double minimum) {
+        const double n = number();
+        if (n < minimum) {
+          throw_logic("Illegal value `" + to_json(Datum::number(n)) + "` for `" + o.name + "`.  (Must be >= " +
+                      to_json(Datum::number(minimum)) + ".)");
+        }
+        return n;
+      };
+      if (o.name == "array_limit") {
+        const std::int64_t limit = Datum::number(number()).as_integer();
+        if (limit < 1) throw_logic("Illegal array size limit `" + std::to_string(limit) + "`.  (Must be >= 1.)");
+        options.array_limit = static_cast<std::size_t>(limit);
+      } else if (o.name == "max_batch_rows") {
+        options.max_batch_rows = static_cast<std::size_t>(positive(1));
+      } else if (o.name == "min_batch_rows") {
+        options.min_batch_rows = static_cast<std::size_t>(positive(0));
+      } else if (o.name == "max_batch_bytes") {
+        options.max_batch_bytes = static_cast<std::size_t>(positive(1));
+      } else if (o.name == "max_batch_seconds") {
+        options.max_batch_seconds = positive(0);
+      } else if (o.name == "first_batch_scaledown_factor") {
+        options.first_batch_scaledown = positive(1);
+      } else if (o.name == "profile") {
+        options.profile = literal_option("profile");
+      }
+    }
+  }
+
+  Reply atom(const Datum& d) {
+    Reply reply;
+    reply.type = ReplyType::kAtom;
+    append_json(d, reply.rows);
+    return reply;
+  }
+
+  Reply first_reply(const Value& value) {
+    switch (value.kind()) {
+      case ValueKind::kDatum:
+      case ValueKind::kSingleSelection:
+      case ValueKind::kGroupedData: return atom(to_datum(cx_, value));
+      case ValueKind::kDatabase:
+      case ValueKind::kFunction:
+        throw EvalError(ErrorCode::kQueryLogic, "Query result must be of type DATUM, GROUPED_DATA, or STREAM (got " +
+                                                    std::string(kind_name(value.kind())) + ").");
+      default: break;
+    }
+    stream_ = to_stream(cx_, value);
+    if (stream_->is_array()) {
+      const Datum array = to_array(cx_, *stream_);
+      stream_ = {};
+      return atom(array);
+    }
+    return stream_reply(true);
+  }
+
+  // A batch ends when it is full, late, or the stream has no more; rows go to JSON as they come.
+  Reply stream_reply(bool first) {
+    const BatchLimits limits = cx_.batch_limits(first);
+    Reply reply;
+    std::size_t rows = 0;
+    bool more = true;
+    const bool feed = stream_->feed_kind() != FeedKind::kNone;
+    while (more) {
+      batch_.clear();
+      cx_.check_in();
+      BatchLimits rest = limits;
+      rest.max_rows = limits.max_rows - rows;
+      rest.max_bytes = limits.max_bytes - reply.rows.size();
+      more = stream_->next(cx_, rest, batch_);
+      for (const Datum& row : batch_) {
+        if (!reply.rows.empty()) reply.rows += ',';
+        append_json(row, reply.rows);
+      }
+      rows += batch_.size();
+      if (rows >= limits.max_rows || reply.rows.size() >= limits.max_bytes) break;
+      if (rows > 0 && (feed || std::chrono::steady_clock::now() >= limits.deadline)) break;
+      if (feed && rows == 0) break;
+    }
+    reply.type = more ? ReplyType::kPartial : ReplyType::kSequence;
+    if (feed) reply.notes.push_back(feed_note(stream_->feed_kind()));
+    if (stream_->includes_states()) reply.notes.push_back(kNoteIncludesStates);
+    if (!more) stream_ = {};
+    batch_.clear();
+    return reply;
+  }
+
+  const ClientInfo client_;
+  Cancellation cancellation_;
+  Ref<const Program> program_;
+  Context cx_;
+  std::optional<Reply> parse_error_;
+  Ref<Stream> stream_;
+  Batch batch_;
+  bool noreply_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Query> make_query(Engine& engine, const ClientInfo& client, std::string body) {
+  return std::make_unique<QueryRun>(engine, client, std::move(body));
+}
+
+}  // namespace reqld::reql

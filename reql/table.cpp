@@ -1,0 +1,109 @@
+#include "reql/table.hpp"
+
+#include "datum/key_codec.hpp"
+#include "reql/error.hpp"
+#include "reql/eval.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// Keys in [lower, upper): no key is a prefix of another, so a zero byte appended makes the next possible key.
+storage::KeyRange key_range(const Bounds& bounds) {
+  storage::KeyRange range{to_key(bounds.lower), to_key(bounds.upper)};
+  if (bounds.lower_open) range.lower.push_back('\0');
+  if (!bounds.upper_open) range.upper.push_back('\0');
+  return range;
+}
+
+class ScanStream : public Stream {
+ public:
+  ScanStream(std::shared_ptr<const storage::TableInfo> table, storage::KeyRange range, Order order)
+      : table_(std::move(table)), range_(std::move(range)), order_(order) {}
+
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    if (ended_) return false;
+    rows_.clear();
+    const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    auto resume = cx.database().reader()->scan(*table_, range_, direction,
+                                               {std::min<std::size_t>(limits.max_rows, 4096), std::min<std::size_t>(limits.max_bytes, 1u << 20)}, rows_);
+    out.reserve(out.size() + rows_.size());
+    for (storage::Row& row : rows_) out.push_back(std::move(row.document));
+    if (!resume) {
+      ended_ = true;
+      return false;
+    }
+    (direction == storage::Direction::kForward ? range_.lower : range_.upper) = std::move(*resume);
+    // What takes more than one batch is worth a thread of its own.
+    if (cx.suspender) cx.suspender->move_to_pool();
+    return true;
+  }
+  bool is_ordered() const override { return order_ != Order::kNone; }
+
+ private:
+  const std::shared_ptr<const storage::TableInfo> table_;
+  storage::KeyRange range_;
+  const Order order_;
+  std::vector<storage::Row> rows_;
+  bool ended_ = false;
+};
+
+class StoredTable : public Table {
+ public:
+  StoredTable(std::string database, std::shared_ptr<const storage::TableInfo> info)
+      : database_(std::move(database)), info_(std::move(info)) {}
+
+  const std::string& name() const override { return info_->name; }
+  const std::string& database() const override { return database_; }
+  std::string primary_key() const override { return info_->primary_key; }
+  Datum get(Context& cx, const Datum& key) override {
+    auto row = cx.database().reader()->get(*info_, to_primary_key(key));
+    return row ? std::move(*row) : Datum();
+  }
+  std::uint64_t count(Context& cx) override { return cx.database().reader()->count(*info_); }
+  Ref<Stream> scan(Context&, const Bounds& bounds, Order order) override {
+    return make_ref<ScanStream>(info_, key_range(bounds), order);
+  }
+  std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
+
+ private:
+  const std::string database_;
+  const std::shared_ptr<const storage::TableInfo> info_;
+};
+
+}  // namespace
+
+Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name) {
+  const auto catalog = cx.database().catalog();
+  const storage::DbInfo* db = catalog->db(database);
+  if (!db) throw_op_failed("Database `" + database + "` does not exist.");
+  auto info = catalog->table(*db, name);
+  if (!info) throw_op_failed("Table `" + database + "." + name + "` does not exist.");
+  return make_ref<StoredTable>(database, std::move(info));
+}
+
+std::string default_database(Env& env) {
+  for (const OptArg& o : env.cx.program->global_optargs()) {
+    if (o.name != "db") continue;
+    Env outer{env.cx, nullptr};
+    const Value v = eval(*o.value, outer);
+    if (!v.is(ValueKind::kDatabase)) throw_kind_error(env.cx, "DATABASE", v);
+    return v.object<DatabaseRef>().name;
+  }
+  return "test";
+}
+
+const Datum& SingleSelection::row(Context& cx) {
+  if (!row_) row_ = table->get(cx, key);
+  return *row_;
+}
+
+Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {
+  if (!slice.index.empty() && slice.index != slice.table->primary_key()) {
+    throw_op_failed("Index `" + slice.index + "` was not found on table `" + slice.table->database() + "." +
+                    slice.table->name() + "`.");
+  }
+  return slice.table->scan(cx, slice.bounds, slice.order);
+}
+
+}  // namespace reqld::reql

@@ -1,0 +1,88 @@
+// Tables as the language sees them: stored ones, and those of the `rethinkdb` system database.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datum/datum.hpp"
+#include "reql/stream.hpp"
+#include "reql/value.hpp"
+#include "storage/database.hpp"
+
+namespace reqld::reql {
+
+struct Env;
+
+enum class Order : std::uint8_t { kNone, kAscending, kDescending };
+
+/// Bounds on the values of an index. Minval/maxval stand for no bound.
+struct Bounds {
+  Datum lower = Datum::minval();
+  Datum upper = Datum::maxval();
+  bool lower_open = false;
+  bool upper_open = false;
+};
+
+/// Options of a write, from optional arguments and table settings.
+struct WriteOptions {
+  std::optional<storage::Durability> durability;  ///< unset: the table's
+  enum class ReturnChanges : std::uint8_t { kNo, kYes, kAlways } return_changes = ReturnChanges::kNo;
+  bool ignore_write_hook = false;
+};
+
+/// One table of one query. Not thread-safe.
+class Table : public Object {
+ public:
+  virtual const std::string& name() const = 0;
+  virtual const std::string& database() const = 0;
+  virtual std::string primary_key() const = 0;
+  /// The row with this primary key; null datum when there is none.
+  virtual Datum get(Context& cx, const Datum& key) = 0;
+  virtual std::uint64_t count(Context& cx) = 0;
+  /// Rows whose primary key lies within bounds.
+  virtual Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) = 0;
+  /// The stored table behind; null for system tables.
+  virtual std::shared_ptr<const storage::TableInfo> stored() const { return nullptr; }
+};
+
+/// Looks up a table by names. Throws "Database `x` does not exist." / "Table `a.b` does not exist.".
+Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name);
+/// The database named by global optarg `db`, or "test".
+std::string default_database(Env& env);
+
+class TableSlice : public Object {
+ public:
+  explicit TableSlice(Ref<Table> t) : table(std::move(t)) {}
+  Ref<Table> table;
+  std::string index;  ///< empty: primary key
+  Bounds bounds;
+  bool bounded = false;
+  Order order = Order::kNone;
+};
+
+class SingleSelection : public Object {
+ public:
+  SingleSelection(Ref<Table> t, Datum k) : table(std::move(t)), key(std::move(k)) {}
+  const Ref<Table> table;
+  const Datum key;
+  /// The row, read now if that has not happened.
+  const Datum& row(Context& cx);
+
+ private:
+  std::optional<Datum> row_;
+};
+
+class Selection : public Object {
+ public:
+  Selection(Ref<Table> t, Ref<Stream> s) : table(std::move(t)), stream(std::move(s)) {}
+  const Ref<Table> table;
+  const Ref<Stream> stream;  ///< documents
+};
+
+/// The rows of a slice. Throws when its index is missing or not ready.
+Ref<Stream> slice_stream(Context& cx, const TableSlice& slice);
+
+}  // namespace reqld::reql

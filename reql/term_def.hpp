@@ -1,0 +1,66 @@
+// One row per term: everything the language knows about it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "reql/term_type.hpp"
+
+namespace reqld::reql {
+
+class Args;
+class Value;
+struct Node;
+
+/// How many positional arguments a term takes; max < 0: any number.
+struct Arity {
+  int min;
+  int max;
+};
+constexpr Arity exactly(int n) { return {n, n}; }
+constexpr Arity at_least(int n) { return {n, -1}; }
+constexpr Arity between(int min, int max) { return {min, max}; }
+
+using TermFlags = std::uint32_t;
+/// May answer differently when asked again (random, uuid, http, js …).
+inline constexpr TermFlags kNonDeterministic = 1u << 0;
+/// Reads a table: not allowed where only the row at hand may be looked at.
+inline constexpr TermFlags kReadsTable = 1u << 1;
+/// Writes, or changes what exists ("writes or meta ops").
+inline constexpr TermFlags kWrites = 1u << 2;
+/// No write or meta operation may stand inside its arguments.
+inline constexpr TermFlags kForbidsWrites = 1u << 3;
+/// Takes grouped data as it is; any other term is applied to each group.
+inline constexpr TermFlags kGroupAware = 1u << 4;
+/// r.http: evaluated once before a write of a single row (docs/architecture.md).
+inline constexpr TermFlags kFetches = 1u << 5;
+
+using EvalFn = Value (*)(Args& args);
+/// A static check, run once when the query is compiled. Throws QueryError.
+using CheckFn = void (*)(const Node& node);
+
+struct Example {
+  std::string_view query;  ///< the term as JSON, as on the wire
+  std::string_view reply;  ///< `r` of the reply, or the error text
+};
+
+struct TermDef {
+  TermType type;
+  std::string_view name;  ///< as drivers call it
+  Arity arity;
+  TermFlags flags = 0;
+  EvalFn eval = nullptr;
+  std::span<const std::string_view> optargs = {};  ///< accepted names
+  std::string_view doc = {};
+  std::span<const Example> examples = {};
+  CheckFn check = nullptr;
+  bool any_optargs = false;  ///< names are data (object literals)
+};
+
+/// The definition of a term; null when the number is unknown.
+const TermDef* find_term(int type);
+/// All of them, by number.
+std::span<const TermDef* const> all_terms();
+
+}  // namespace reqld::reql

@@ -1,0 +1,74 @@
+// Data, variables and functions.
+
+#include <vector>
+
+#include "datum/json.hpp"
+#include "reql/eval.hpp"
+#include "reql/table.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// Literals never come here: see eval().
+Value datum(Args& args) { return Value(args.node().literal); }
+
+Value make_array(Args& args) {
+  check_array_size(args.cx(), args.size());
+  ArrayBuilder builder;
+  for (std::size_t i = 0; i < args.size(); ++i) builder.add(args.datum(i));
+  return Value(builder.finish());
+}
+
+Value make_object(Args& args) {
+  ObjectBuilder builder;
+  for (const OptArg& o : args.node().optargs) builder.set(o.name, *args.datum_optarg(o.name));
+  return Value(from_pseudo_object(builder.finish()));
+}
+
+const Scope& scope_at(Args& args) {
+  const Scope* scope = args.env().scope;
+  for (std::uint32_t i = args.node().scope_depth; i > 0; --i) scope = scope->parent();
+  return *scope;
+}
+
+Value variable(Args& args) { return Value(scope_at(args).var(args.node().slot)); }
+
+Value implicit_variable(Args& args) { return Value(scope_at(args).var(0)); }
+
+Value function(Args& args) {
+  return Value(ValueKind::kFunction, make_function(*args.cx().program, args.node(), args.env().scope));
+}
+
+Value funcall(Args& args) {
+  std::vector<Datum> values;
+  const Ref<Function> f = args.function(0, Shorthand::kConstant);
+  for (std::size_t i = 1; i < args.size(); ++i) values.push_back(args.datum(i));
+  return f->call(args.cx(), values);
+}
+
+Value spliced(Args&) { throw_logic("R.ARGS may only be used as an argument to another term."); }
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kDatum, .name = "datum", .arity = at_least(0), .eval = datum, .doc = "A literal value."},
+    {.type = TermType::kMakeArray, .name = "make_array", .arity = at_least(0), .eval = make_array,
+     .doc = "An array of the arguments."},
+    {.type = TermType::kMakeObj, .name = "make_obj", .arity = exactly(0), .eval = make_object,
+     .doc = "An object of the optional arguments.", .any_optargs = true},
+    {.type = TermType::kVar, .name = "var", .arity = exactly(1), .eval = variable,
+     .doc = "A variable of an enclosing function."},
+    {.type = TermType::kImplicitVar, .name = "row", .arity = exactly(0), .eval = implicit_variable,
+     .doc = "The argument of the enclosing function."},
+    {.type = TermType::kFunc, .name = "func", .arity = exactly(2), .eval = function, .doc = "A function."},
+    {.type = TermType::kFuncall, .name = "do", .arity = at_least(1), .eval = funcall,
+     .doc = "Calls the function (first argument) with the others."},
+    {.type = TermType::kArgs, .name = "args", .arity = exactly(1), .eval = spliced,
+     .doc = "The elements of an array, as arguments of the term around."},
+};
+
+}  // namespace
+
+std::span<const TermDef> core_terms() { return kTerms; }
+
+}  // namespace reqld::reql
