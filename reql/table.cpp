@@ -16,6 +16,10 @@ storage::KeyRange key_range(const Bounds& bounds) {
   return range;
 }
 
+storage::Reader::Limits storage_limits(const BatchLimits& limits) {
+  return {std::min<std::size_t>(limits.max_rows, 4096), std::min<std::size_t>(limits.max_bytes, 1u << 20)};
+}
+
 class ScanStream : public Stream {
  public:
   ScanStream(std::shared_ptr<const storage::TableInfo> table, storage::KeyRange range, Order order)
@@ -26,7 +30,7 @@ class ScanStream : public Stream {
     rows_.clear();
     const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
     auto resume = cx.database().reader()->scan(*table_, range_, direction,
-                                               {std::min<std::size_t>(limits.max_rows, 4096), std::min<std::size_t>(limits.max_bytes, 1u << 20)}, rows_);
+                                               storage_limits(limits), rows_);
     out.reserve(out.size() + rows_.size());
     for (storage::Row& row : rows_) out.push_back(std::move(row.document));
     if (!resume) {
@@ -48,6 +52,45 @@ class ScanStream : public Stream {
   bool ended_ = false;
 };
 
+// What an index is asked for: documents, or only its values.
+enum class Wanted : std::uint8_t { kDocuments, kValues };
+
+class IndexStream : public Stream {
+ public:
+  IndexStream(std::shared_ptr<const storage::TableInfo> table, std::shared_ptr<const storage::IndexInfo> index,
+              storage::IndexRange range, Order order, Wanted wanted)
+      : table_(std::move(table)), index_(std::move(index)), range_(std::move(range)), order_(order), wanted_(wanted) {}
+
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    if (ended_) return false;
+    rows_.clear();
+    const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    resume_ = cx.database().reader()->scan_index(*table_, *index_, range_, direction, resume_, storage_limits(limits),
+                                                 wanted_ == Wanted::kDocuments, rows_);
+    out.reserve(out.size() + rows_.size());
+    for (storage::Row& row : rows_) {
+      out.push_back(std::move(wanted_ == Wanted::kDocuments ? row.document : row.index_value));
+    }
+    if (!resume_) {
+      ended_ = true;
+      return false;
+    }
+    if (cx.suspender) cx.suspender->move_to_pool();
+    return true;
+  }
+  bool is_ordered() const override { return order_ != Order::kNone; }
+
+ private:
+  const std::shared_ptr<const storage::TableInfo> table_;
+  const std::shared_ptr<const storage::IndexInfo> index_;
+  const storage::IndexRange range_;
+  const Order order_;
+  const Wanted wanted_;
+  std::optional<std::string> resume_;
+  std::vector<storage::Row> rows_;
+  bool ended_ = false;
+};
+
 class StoredTable : public Table {
  public:
   StoredTable(std::string database, std::shared_ptr<const storage::TableInfo> info)
@@ -64,9 +107,27 @@ class StoredTable : public Table {
   Ref<Stream> scan(Context&, const Bounds& bounds, Order order) override {
     return make_ref<ScanStream>(info_, key_range(bounds), order);
   }
+  Ref<Stream> index_scan(Context&, const std::string& index, const Bounds& bounds, Order order) override {
+    return make_ref<IndexStream>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, order,
+                                 Wanted::kDocuments);
+  }
+  Ref<Stream> index_values(Context&, const std::string& index, const Bounds& bounds) override {
+    return make_ref<IndexStream>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, Order::kAscending,
+                                 Wanted::kValues);
+  }
   std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
 
  private:
+  std::shared_ptr<const storage::IndexInfo> ready_index(const std::string& name) {
+    lookup_index(*this, name);
+    auto index = info_->indexes.at(name);
+    if (!index->ready) {
+      throw_op_failed("Index `" + name + "` on table `" + database_ + "." + info_->name +
+                      "` was accessed before its construction was finished.");
+    }
+    return index;
+  }
+
   const std::string database_;
   const std::shared_ptr<const storage::TableInfo> info_;
 };
@@ -98,12 +159,29 @@ const Datum& SingleSelection::row(Context& cx) {
   return *row_;
 }
 
-Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {
-  if (!slice.index.empty() && slice.index != slice.table->primary_key()) {
-    throw_op_failed("Index `" + slice.index + "` was not found on table `" + slice.table->database() + "." +
-                    slice.table->name() + "`.");
+void lookup_index(Table& table, const std::string& index) {
+  if (index == table.primary_key()) return;
+  const auto info = table.stored();
+  if (info && info->indexes.contains(index)) return;
+  throw_op_failed("Index `" + index + "` was not found on table `" + table.database() + "." + table.name() +
+                  (info ? "`." : "`"));
+}
+
+Ref<Stream> lookup(Context& cx, Table& table, const std::string& index, const Datum& key) {
+  if (index == table.primary_key()) {
+    to_primary_key(key);
+    return table.scan(cx, {key, key, false, false}, Order::kNone);
   }
-  return slice.table->scan(cx, slice.bounds, slice.order);
+  lookup_index(table, index);
+  check_index_key(key);
+  return table.index_scan(cx, index, {key, key, false, false}, Order::kNone);
+}
+
+Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {
+  if (slice.index.empty() || slice.index == slice.table->primary_key()) {
+    return slice.table->scan(cx, slice.bounds, slice.order);
+  }
+  return slice.table->index_scan(cx, slice.index, slice.bounds, slice.order);
 }
 
 }  // namespace reqld::reql

@@ -44,6 +44,11 @@ class Table : public Object {
   virtual std::uint64_t count(Context& cx) = 0;
   /// Rows whose primary key lies within bounds.
   virtual Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) = 0;
+  /// Rows by a secondary index, in its order (or any, for kNone): a row once per entry that lies within bounds. Throws when the
+  /// index is missing or not ready.
+  virtual Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) = 0;
+  /// The values of a secondary index within bounds, in ascending order, one per entry; rows are not read.
+  virtual Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds) = 0;
   /// The stored table behind; null for system tables.
   virtual std::shared_ptr<const storage::TableInfo> stored() const { return nullptr; }
 };
@@ -81,6 +86,11 @@ class Selection : public Object {
   const Ref<Table> table;
   const Ref<Stream> stream;  ///< documents
 };
+
+/// Throws "Index `x` was not found on table `db.t`." unless `index` is an index of `table` or its primary key.
+void lookup_index(Table& table, const std::string& index);
+/// The rows whose primary key or index value is `key`.
+Ref<Stream> lookup(Context& cx, Table& table, const std::string& index, const Datum& key);
 
 /// The rows of a slice. Throws when its index is missing or not ready.
 Ref<Stream> slice_stream(Context& cx, const TableSlice& slice);

@@ -1,0 +1,134 @@
+// Databases and tables as things to read from: db, table, get, get_all, between.
+
+#include <algorithm>
+
+#include "datum/json.hpp"
+#include "datum/key_codec.hpp"
+#include "reql/eval.hpp"
+#include "reql/names.hpp"
+#include "reql/streams/concat.hpp"
+#include "reql/table.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+Value database(Args& args) {
+  const std::string name = args.string(0);
+  Args::blaming(args.node_of(0), [&] { check_name("Database", name); });
+  return Value(ValueKind::kDatabase, make_ref<DatabaseRef>(name));
+}
+
+void check_read_mode(Args& args, std::string_view optarg) {
+  const auto mode = args.string_optarg(optarg);
+  if (!mode || *mode == "single" || *mode == "majority" || *mode == "outdated") return;
+  throw EvalError(ErrorCode::kQueryLogic,
+                  "Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").",
+                  args.optarg_node(optarg));
+}
+
+Value table(Args& args) {
+  std::string database_name;
+  const std::size_t name_at = args.size() - 1;
+  if (args.size() == 2) database_name = args.database(0);
+  if (args.size() == 1) database_name = default_database(args.env());
+  const std::string name = args.string(name_at);
+  Args::blaming(args.node_of(name_at), [&] { check_name("Table", name); });
+  check_read_mode(args, "read_mode");
+  if (args.has_optarg("use_outdated")) {
+    throw EvalError(ErrorCode::kQueryLogic, "The `use_outdated` optarg is no longer supported.  Use the `read_mode` optarg instead.",
+                    args.optarg_node("use_outdated"));
+  }
+  if (const auto format = args.string_optarg("identifier_format"); format && *format != "name" && *format != "uuid") {
+    throw EvalError(ErrorCode::kQueryLogic,
+                    "Identifier format `" + *format + "` unrecognized (options are \"name\" and \"uuid\").",
+                    args.optarg_node("identifier_format"));
+  }
+  return Value(ValueKind::kTable, make_ref<TableSlice>(open_table(args.cx(), database_name, name)));
+}
+
+Value get(Args& args) {
+  const Ref<Table> t = args.table(0);
+  Datum key = args.datum(1);
+  // A key that cannot exist is an error of the query, found before anything is read.
+  to_primary_key(key);
+  return Value(ValueKind::kSingleSelection, make_ref<SingleSelection>(t, std::move(key)));
+}
+
+Value get_all(Args& args) {
+  const Ref<Table> t = args.table(0);
+  const std::string index = args.string_optarg("index").value_or(t->primary_key());
+  std::vector<Ref<Stream>> streams;
+  for (std::size_t i = 1; i < args.size(); ++i) {
+    const Datum key = args.datum(i);
+    if (key.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
+    streams.push_back(lookup(args.cx(), *t, index, key));
+  }
+  if (streams.empty()) lookup_index(*t, index);
+  return Value(ValueKind::kSelection, make_ref<Selection>(t, concat_streams(std::move(streams))));
+}
+
+bool is_open(Args& args, std::string_view optarg, bool by_default) {
+  const auto kind = args.string_optarg(optarg);
+  if (!kind) return by_default;
+  if (*kind == "open") return true;
+  if (*kind == "closed") return false;
+  throw_logic("Expected `open` or `closed` for optarg `" + std::string(optarg) + "` (got `" + *kind + "`).");
+}
+
+Value between_bounds(Args& args) {
+  const Value v = args.value(0);
+  const bool sliceable = v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
+  if (!sliceable) Args::blaming(args.node_of(0), [&] { throw_kind_error(args.cx(), "TABLE_SLICE", v); });
+  const Ref<TableSlice> slice = make_ref<TableSlice>(v.object<TableSlice>());
+  Bounds bounds;
+  bounds.lower = args.datum(1);
+  bounds.upper = args.datum(2);
+  for (std::size_t i = 1; i <= 2; ++i) {
+    const Datum& bound = i == 1 ? bounds.lower : bounds.upper;
+    if (bound.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
+  }
+  bounds.lower_open = is_open(args, "left_bound", false);
+  bounds.upper_open = is_open(args, "right_bound", true);
+  const std::string old_index = slice->index.empty() ? slice->table->primary_key() : slice->index;
+  const auto named = args.string_optarg("index");
+  const std::string index = named ? *named : old_index;
+  const bool has_index = !slice->index.empty();
+  if (slice->bounded) {
+    throw EvalError(ErrorCode::kQueryLogic, "Cannot perform multiple BETWEENs on the same table.");
+  }
+  if (has_index && index != old_index) {
+    throw_logic("Cannot use 2 indexes in the same operation.");
+  }
+  slice->index = index;
+  lookup_index(*slice->table, index);
+  slice->bounds = std::move(bounds);
+  slice->bounded = true;
+  return Value(ValueKind::kTableSlice, slice);
+}
+
+Value between_deprecated(Args& args) { return between_bounds(args); }
+
+constexpr std::string_view kTableOptargs[] = {"read_mode", "use_outdated", "identifier_format"};
+constexpr std::string_view kIndexOptarg[] = {"index"};
+constexpr std::string_view kBetweenOptargs[] = {"index", "left_bound", "right_bound"};
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kDb, .name = "db", .arity = exactly(1), .eval = database, .doc = "A database by name."},
+    {.type = TermType::kTable, .name = "table", .arity = between(1, 2), .flags = kReadsTable, .eval = table,
+     .optargs = kTableOptargs, .doc = "A table of a database."},
+    {.type = TermType::kGet, .name = "get", .arity = exactly(2), .eval = get, .doc = "The row with this primary key, or null."},
+    {.type = TermType::kGetAll, .name = "get_all", .arity = at_least(1), .eval = get_all, .optargs = kIndexOptarg,
+     .doc = "All rows with one of these keys, by primary key or index."},
+    {.type = TermType::kBetween, .name = "between", .arity = exactly(3), .eval = between_bounds,
+     .optargs = kBetweenOptargs, .doc = "Rows whose key lies between two bounds."},
+    {.type = TermType::kBetweenDeprecated, .name = "between", .arity = exactly(3), .eval = between_deprecated,
+     .optargs = kBetweenOptargs, .doc = "BETWEEN as old drivers send it."},
+};
+
+}  // namespace
+
+std::span<const TermDef> table_terms() { return kTerms; }
+
+}  // namespace reqld::reql
