@@ -18,6 +18,23 @@ Ref<Buffer> Buffer::copy(const void* bytes, std::size_t size) {
   return buffer;
 }
 
+Ref<Buffer> Buffer::resize(Ref<Buffer> buffer, std::size_t size) {
+  if (!buffer) return make(size);
+  if (buffer->source_) {
+    Ref<Buffer> moved = make(size);
+    std::memcpy(moved->data(), buffer->data(), size < buffer->size_ ? size : buffer->size_);
+    moved->source_ = std::move(buffer->source_);
+    return moved;
+  }
+  // A Buffer without a source is plain memory, so realloc may move it.
+  void* memory = std::realloc(static_cast<void*>(buffer.get()), sizeof(Buffer) + size);
+  if (!memory) throw std::bad_alloc();
+  (void)buffer.detach();
+  auto* moved = static_cast<Buffer*>(memory);
+  moved->size_ = size;
+  return Ref<Buffer>::adopt(moved);
+}
+
 void Buffer::add_blob_source(BlobSource* source) {
   if (!source || source == source_.get()) return;
   if (!source_ || source->age() < source_->age()) source_ = Ref<BlobSource>(source);

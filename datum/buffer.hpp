@@ -51,6 +51,13 @@ class Ref {
   ~Ref() {
     if (p_) p_->release();
   }
+  /// Takes over a reference that is counted already; `detach` gives it up again.
+  static Ref adopt(T* p) {
+    Ref r;
+    r.p_ = p;
+    return r;
+  }
+  [[nodiscard]] T* detach() { return std::exchange(p_, nullptr); }
   T* get() const { return p_; }
   T* operator->() const { return p_; }
   T& operator*() const { return *p_; }
@@ -71,6 +78,8 @@ class Buffer {
   /// `size` bytes, not initialised.
   static Ref<Buffer> make(std::size_t size);
   static Ref<Buffer> copy(const void* bytes, std::size_t size);
+  /// `buffer` made longer or shorter, its first bytes kept. Only before the buffer is shared.
+  static Ref<Buffer> resize(Ref<Buffer> buffer, std::size_t size);
 
   std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }

@@ -12,11 +12,15 @@ namespace {
 
 constexpr std::size_t kManyFields = 256;
 
-std::uint8_t* write_value(std::uint8_t* p, const Datum& d) {
+/// Writes `d`, which lands in `buffer`, at `p`; returns its end and gathers its flags.
+std::uint8_t* write_value(std::uint8_t* p, const Datum& d, Buffer& buffer, std::uint8_t& flags) {
   std::uint8_t scratch[kMaxScalarBytes];
   const std::uint8_t* bytes = encoded_bytes(d, scratch);
   const std::size_t size = encoded_size_at(bytes);
   std::memcpy(p, bytes, size);
+  const std::uint8_t own = flags_at(bytes);
+  if ((own & kContainerHasBlob) != 0) buffer.add_blob_source(d.blob_source());
+  flags |= own;
   return p + size;
 }
 
@@ -37,7 +41,7 @@ Datum build_object(Iterator begin, Iterator end, std::size_t count, Name name_of
   std::uint8_t* data = buffer->data() + header.bytes();
   std::uint8_t* offsets = buffer->data() + (2 + (std::size_t{2} << header.width));
   std::uint8_t* p = data;
-  bool has_blob = false;
+  std::uint8_t flags = 0;
   for (Iterator i = begin; i != end; ++i) {
     store_width(offsets, static_cast<std::uint32_t>(p - data), header.width);
     offsets += std::size_t{1} << header.width;
@@ -45,13 +49,9 @@ Datum build_object(Iterator begin, Iterator end, std::size_t count, Name name_of
     const Datum& value = value_of(*i);
     p = write_varint(p, name.size());
     std::memcpy(p, name.data(), name.size());
-    p = write_value(p + name.size(), value);
-    if (value.has_blob()) {
-      has_blob = true;
-      buffer->add_blob_source(value.blob_source());
-    }
+    p = write_value(p + name.size(), value, *buffer, flags);
   }
-  header.write(buffer->data(), Tag::kObject, has_blob);
+  header.write(buffer->data(), Tag::kObject, flags);
   return Datum::from_encoded(buffer->data(), *buffer);
 }
 
@@ -76,17 +76,13 @@ Datum Datum::array(const std::vector<Datum>& values) {
   std::uint8_t* data = buffer->data() + header.bytes();
   std::uint8_t* offsets = buffer->data() + (2 + (std::size_t{2} << header.width));
   std::uint8_t* p = data;
-  bool has_blob = false;
+  std::uint8_t flags = 0;
   for (const Datum& v : values) {
     store_width(offsets, static_cast<std::uint32_t>(p - data), header.width);
     offsets += std::size_t{1} << header.width;
-    p = write_value(p, v);
-    if (v.has_blob()) {
-      has_blob = true;
-      buffer->add_blob_source(v.blob_source());
-    }
+    p = write_value(p, v, *buffer, flags);
   }
-  header.write(buffer->data(), Tag::kArray, has_blob);
+  header.write(buffer->data(), Tag::kArray, flags);
   return slice(buffer->data(), buffer.get());
 }
 
@@ -94,18 +90,19 @@ void ArrayBuilder::add(const Datum& d) {
   if (data_.size() > std::numeric_limits<std::uint32_t>::max())
     throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
   offsets_.push_back(static_cast<std::uint32_t>(data_.size()));
-  d.encode(data_);
-  if (d.has_blob()) {
-    has_blob_ = true;
-    keep_older(source_, d.blob_source());
-  }
+  std::uint8_t scratch[kMaxScalarBytes];
+  const std::uint8_t* bytes = encoded_bytes(d, scratch);
+  data_.append(reinterpret_cast<const char*>(bytes), encoded_size_at(bytes));
+  const std::uint8_t own = flags_at(bytes);
+  if ((own & kContainerHasBlob) != 0) keep_older(source_, d.blob_source());
+  flags_ |= own;
 }
 
 Datum ArrayBuilder::finish() {
   if (empty()) return Datum::empty_array();
   const ContainerHeader header(offsets_.size(), data_.size());
   const Ref<Buffer> buffer = Buffer::make(header.bytes() + data_.size());
-  std::uint8_t* p = header.write(buffer->data(), Tag::kArray, has_blob_);
+  std::uint8_t* p = header.write(buffer->data(), Tag::kArray, flags_);
   for (const std::uint32_t offset : offsets_) {
     store_width(p, offset, header.width);
     p += std::size_t{1} << header.width;
@@ -115,7 +112,7 @@ Datum ArrayBuilder::finish() {
   data_.clear();
   offsets_.clear();
   source_ = {};
-  has_blob_ = false;
+  flags_ = 0;
   return Datum::from_encoded(buffer->data(), *buffer);
 }
 

@@ -193,7 +193,12 @@ std::optional<BlobRef> Datum::blob_ref() const {
   return blob_at(bytes());
 }
 
-bool Datum::has_blob() const { return rep() == Rep::kSlice && has_blob_at(bytes()); }
+bool Datum::has_blob() const { return rep() == Rep::kSlice && (flags_at(bytes()) & kContainerHasBlob) != 0; }
+
+bool Datum::has_extreme() const {
+  if (rep() == Rep::kSlice) return (flags_at(bytes()) & kContainerHasExtreme) != 0;
+  return rep() == Rep::kMinVal || rep() == Rep::kMaxVal;
+}
 
 Datum Datum::compact() const {
   if (rep() != Rep::kSlice) return *this;

@@ -30,9 +30,9 @@ ContainerHeader::ContainerHeader(std::size_t count_in, std::size_t data_bytes_in
   }
 }
 
-std::uint8_t* ContainerHeader::write(std::uint8_t* p, Tag tag, bool has_blob) const {
+std::uint8_t* ContainerHeader::write(std::uint8_t* p, Tag tag, std::uint8_t flags) const {
   *p++ = static_cast<std::uint8_t>(tag);
-  *p++ = static_cast<std::uint8_t>(width | (has_blob ? kContainerHasBlob : 0));
+  *p++ = static_cast<std::uint8_t>(width | flags);
   store_width(p, static_cast<std::uint32_t>(data_bytes + ((count + 1) << width)), width);
   p += std::size_t{1} << width;
   store_width(p, static_cast<std::uint32_t>(count), width);

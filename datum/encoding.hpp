@@ -118,7 +118,6 @@ class Container {
   Container() = default;  // to be assigned before use
   explicit Container(const std::uint8_t* p) {
     width_ = p[1] & kContainerWidthMask;
-    has_blob_ = (p[1] & kContainerHasBlob) != 0;
     const unsigned w = 1u << width_;
     const std::uint32_t size = load_width(p + 2, width_);
     count_ = load_width(p + 2 + w, width_);
@@ -127,7 +126,6 @@ class Container {
     end_ = p + 2 + w + size;
   }
   std::uint32_t count() const { return count_; }
-  bool has_blob() const { return has_blob_; }
   const std::uint8_t* data() const { return data_; }
   const std::uint8_t* end() const { return end_; }
   std::uint32_t offset(std::uint32_t i) const { return load_width(offsets_ + (std::size_t{i} << width_), width_); }
@@ -158,7 +156,6 @@ class Container {
   const std::uint8_t* end_;
   std::uint32_t count_;
   unsigned width_;
-  bool has_blob_;
 };
 
 /// What stands before a container's data: how wide it is and how many bytes. Throws DatumError(kResource) above 4 GiB.
@@ -166,7 +163,7 @@ struct ContainerHeader {
   ContainerHeader(std::size_t count, std::size_t data_bytes);
   std::size_t bytes() const { return 2 + ((count + 2) << width); }
   /// Writes tag, flags, size and count at `p`; returns where the offsets go.
-  std::uint8_t* write(std::uint8_t* p, Tag tag, bool has_blob) const;
+  std::uint8_t* write(std::uint8_t* p, Tag tag, std::uint8_t flags) const;
 
   std::size_t count;
   std::size_t data_bytes;
@@ -181,10 +178,17 @@ void append_string(std::string& out, std::string_view s);
 /// The encoded bytes of a datum whether it is inline (then they are made in `scratch`) or not.
 const std::uint8_t* encoded_bytes(const Datum& d, std::uint8_t (&scratch)[kMaxScalarBytes]);
 
-/// Whether the value at `p` is a blob or holds one.
-inline bool has_blob_at(const std::uint8_t* p) {
+/// kContainerHasBlob and kContainerHasExtreme as a container around the value at `p` has to have them.
+inline std::uint8_t flags_at(const std::uint8_t* p) {
   if (tag_at(p) == Tag::kGeometry) ++p;
-  return tag_at(p) == Tag::kBlob || (tag_at(p) >= Tag::kArray && tag_at(p) <= Tag::kObject && (p[1] & kContainerHasBlob) != 0);
+  switch (tag_at(p)) {
+    case Tag::kArray:
+    case Tag::kObject: return p[1] & (kContainerHasBlob | kContainerHasExtreme);
+    case Tag::kBlob: return kContainerHasBlob;
+    case Tag::kMinVal:
+    case Tag::kMaxVal: return kContainerHasExtreme;
+    default: return 0;
+  }
 }
 
 /// A stack for walks over nested values: depth must not cost call stack, for queries run on small ones.

@@ -1,0 +1,83 @@
+// Builds a whole value of any shape in one pass into one buffer: what parsers feed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "datum/datum.hpp"
+
+namespace reqld {
+
+/// Takes the events of a parser in order and makes the encoding as it goes: no allocation per value. Fields may come in any order.
+/// Nesting costs no call stack. After a throw only `clear` may be called.
+class DatumWriter {
+ public:
+  void null();
+  void boolean(bool b);
+  /// Requires a finite number.
+  void number(double d);
+  void string(std::string_view s);
+  void value(const Datum& d);
+
+  void begin_array();
+  void end_array();
+
+  void begin_object();
+  /// The name of the field whose value comes next.
+  void name(std::string_view name);
+  /// What was wrong with the object or is special about it.
+  struct ObjectEnd {
+    std::optional<std::string> duplicate;  ///< a name that was there twice; the object must not be used
+    bool reql_type;                        ///< it has a field `$reql_type$`: see `replace_pseudo_object` in datum/json.hpp
+  };
+  [[nodiscard]] ObjectEnd end_object();
+
+  /// How many arrays and objects are open.
+  std::size_t depth() const { return open_.size(); }
+
+  /// The last value that was completed, not yet followed by another: valid until the next call.
+  const std::uint8_t* last_value() const { return bytes() + last_; }
+  Datum copy_last_value() const;
+  /// Puts `d` in the place of the last value.
+  void replace_last_value(const Datum& d);
+  /// Cuts the last value down to its first `size` bytes, which the caller has rewritten; `last_value` is writable for that.
+  std::uint8_t* rewrite_last_value() { return data() + last_; }
+  void resize_last_value(std::size_t size) { used_ = last_ + size; }
+
+  /// The one value that was written; the writer is empty afterwards. Requires depth() == 0.
+  Datum finish();
+  void clear();
+
+ private:
+  struct Open {
+    std::size_t start;       // where its data begins
+    std::size_t first_item;  // in offsets_
+    std::uint8_t flags;
+    bool sorted;
+    bool reql_type;
+  };
+
+  std::uint8_t* data() { return buffer_->data(); }
+  const std::uint8_t* bytes() const { return buffer_->data(); }
+  std::uint8_t* reserve(std::size_t n);
+  /// Registers an item of the innermost array.
+  void begin_value();
+  void add_flags(std::uint8_t flags);
+  void close(Tag tag);
+  std::string_view name_at(const Open& open, std::uint32_t offset) const;
+  std::optional<std::string> sort_fields(const Open& open);
+
+  Ref<Buffer> buffer_;
+  std::size_t used_ = 0;
+  std::size_t last_ = 0;
+  std::vector<Open> open_;
+  std::vector<std::uint32_t> offsets_;
+  std::vector<std::uint8_t> is_object_;  // one for each of open_
+  Ref<BlobSource> source_;
+  std::string scratch_;
+};
+
+}  // namespace reqld
