@@ -15,7 +15,8 @@ namespace reqld {
 void append_key(const Datum& d, std::string& out);
 std::string to_key(const Datum& d);
 
-/// The value of the key at the front of `bytes`, which is advanced past it; nullopt when the bytes are no key.
+/// The value of the key at the front of `bytes`, which is advanced past it; nullopt when the bytes are no key. The value is
+/// equal to the one that was encoded, but a time comes back in UTC and -0.0 as 0: a key keeps what the order looks at.
 std::optional<Datum> decode_key(std::string_view& bytes);
 
 /// The smallest byte string greater than every string that starts with `prefix`; empty when there is none.
@@ -25,5 +26,9 @@ std::string prefix_successor(std::string_view prefix);
 /// wrong type ("Primary keys must be either a number, string, bool, pseudotype or array (got type …):\n…"), null bytes in strings,
 /// too long ("Primary key too long (max 127 characters): …"), nested wrong types. Time keys compare by epoch only, as recorded.
 std::string to_primary_key(const Datum& d);
+
+/// Checks that `d` may be asked for in a secondary index that is not geospatial. Throws DatumError with the recorded texts
+/// ("Secondary keys must be a number, string, bool, pseudotype, or array (got … of type …)."). minval and maxval pass: they are bounds.
+void check_secondary_key(const Datum& d);
 
 }  // namespace reqld
