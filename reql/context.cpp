@@ -1,5 +1,7 @@
 #include "reql/context.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include "reql/error.hpp"
@@ -27,6 +29,20 @@ void Cancellation::set_listener(std::function<void()> listener) {
 void Cancellation::clear_listener() {
   const std::lock_guard lock(mutex_);
   listener_ = nullptr;
+}
+
+const char* thread_stack_limit() {
+  thread_local const char* limit = [] {
+    constexpr std::size_t kReserve = 128 * 1024;
+    pthread_attr_t attributes;
+    void* lowest = nullptr;
+    std::size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return static_cast<const char*>(nullptr);
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    return static_cast<const char*>(lowest) + kReserve;
+  }();
+  return limit;
 }
 
 void Context::check_in() {

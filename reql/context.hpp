@@ -85,6 +85,9 @@ class Context {
   const ClientInfo& client_;
 };
 
+/// The lowest address that a recursion may reach on the calling thread's own stack (not a coroutine's).
+const char* thread_stack_limit();
+
 /// Throws the recorded RESOURCE_LIMIT error when an array of `size` is longer than `array_limit` allows.
 void check_array_size(const Context& cx, std::size_t size);
 

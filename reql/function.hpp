@@ -51,7 +51,8 @@ class Function : public Object {
   virtual std::optional<std::size_t> arity() const = 0;
   /// Same answer for the same arguments; reads no table.
   virtual TermFlags flags() const = 0;
-  bool deterministic() const { return (flags() & (kNonDeterministic | kReadsTable | kWrites | kFetches)) == 0; }
+  /// Same answer for the same arguments all through a query.
+  bool deterministic() const { return reql::deterministic(flags()); }
   /// JSON of the FUNC term, where it can be stored (no captured variables); for indexes and write hooks.
   virtual std::optional<std::string> source() const { return std::nullopt; }
   /// The node its errors are blamed on when the caller has nothing better; may be null.

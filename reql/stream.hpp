@@ -36,6 +36,9 @@ class Stream : public Object {
   virtual bool ready(const std::function<void()>& /*wake*/) { return true; }
   /// Rows come in the order of an index or sort (so that `ordered` unions, feeds, limits can rely on it).
   virtual bool is_ordered() const { return false; }
+  /// Rows are found by something that a write to them may change (a secondary index), so a row might be met again. Streams
+  /// over another stream pass its answer on.
+  virtual bool may_revisit() const { return false; }
 };
 
 /// Reads a stream row by row, a batch at a time.

@@ -79,6 +79,7 @@ class IndexStream : public Stream {
     return true;
   }
   bool is_ordered() const override { return order_ != Order::kNone; }
+  bool may_revisit() const override { return true; }
 
  private:
   const std::shared_ptr<const storage::TableInfo> table_;
@@ -133,6 +134,10 @@ class StoredTable : public Table {
 };
 
 }  // namespace
+
+RowOutcome Table::write_row(Context&, const Datum&, const RowFunction&) {
+  throw_internal("Table `" + database() + "." + name() + "` is not written row by row.");
+}
 
 Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name) {
   const auto catalog = cx.database().catalog();

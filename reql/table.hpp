@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,17 @@ struct WriteOptions {
   bool ignore_write_hook = false;
 };
 
+/// How the write of one row came out.
+struct RowOutcome {
+  Datum old_row;                     ///< null: there was none
+  Datum new_row;                     ///< null: there is none now
+  std::optional<std::string> error;  ///< the row is as it was
+};
+
+/// Computes a row's new state from its present one (null datums: no row). Throws EvalError or DatumError to leave it as it is.
+/// Called with the Context of the thread it runs on.
+using RowFunction = std::function<Datum(Context& cx, const Datum& old_row)>;
+
 /// One table of one query. Not thread-safe.
 class Table : public Object {
  public:
@@ -49,6 +61,9 @@ class Table : public Object {
   virtual Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) = 0;
   /// The values of a secondary index within bounds, in ascending order, one per entry; rows are not read.
   virtual Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds) = 0;
+  /// Writes one row of a table that is not stored; those answer by themselves what may be written. Stored tables are written
+  /// through RowWriter.
+  virtual RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute);
   /// The stored table behind; null for system tables.
   virtual std::shared_ptr<const storage::TableInfo> stored() const { return nullptr; }
 };

@@ -36,6 +36,14 @@ inline constexpr TermFlags kGroupAware = 1u << 4;
 /// r.http: evaluated once before a write of a single row (docs/architecture.md).
 inline constexpr TermFlags kFetches = 1u << 5;
 
+/// Constant within a query but not beyond (now): fine in an update, not in an index or a write hook.
+inline constexpr TermFlags kConstantInQuery = 1u << 6;
+
+/// Whether a subtree with these flags answers the same whenever it is asked within one query.
+constexpr bool deterministic(TermFlags subtree_flags) {
+  return (subtree_flags & (kNonDeterministic | kReadsTable | kWrites | kFetches)) == 0;
+}
+
 using EvalFn = Value (*)(Args& args);
 /// A static check, run once when the query is compiled. Throws QueryError.
 using CheckFn = void (*)(const Node& node);

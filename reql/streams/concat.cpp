@@ -24,6 +24,12 @@ class ConcatStream : public Stream {
     }
     return false;
   }
+  bool may_revisit() const override {
+    for (const auto& s : streams_) {
+      if (s && s->may_revisit()) return true;
+    }
+    return false;
+  }
 
  private:
   std::vector<Ref<Stream>> streams_;

@@ -1,0 +1,95 @@
+#include "reql/writes/write_stats.hpp"
+
+namespace reqld::reql {
+
+void WriteStats::add_error(std::string_view message) {
+  ++errors_;
+  if (!first_error_) first_error_ = message;
+}
+
+void WriteStats::add(const Context& cx, const RowOutcome& outcome) {
+  if (outcome.error) {
+    add_error(*outcome.error);
+  } else if (outcome.old_row.is_null() && outcome.new_row.is_null()) {
+    ++skipped_;
+  } else if (outcome.old_row.is_null()) {
+    ++inserted_;
+  } else if (outcome.new_row.is_null()) {
+    ++deleted_;
+  } else if (outcome.old_row == outcome.new_row) {
+    ++unchanged_;
+  } else {
+    ++replaced_;
+  }
+  add_change(cx, outcome);
+}
+
+void WriteStats::add_change(const Context& cx, const RowOutcome& outcome) {
+  if (return_changes_ == WriteOptions::ReturnChanges::kNo) return;
+  const bool changed = !outcome.error && !(outcome.old_row == outcome.new_row);
+  if (!changed && return_changes_ != WriteOptions::ReturnChanges::kAlways) return;
+  if (changes_.size() >= cx.options.array_limit) {
+    truncated_ = true;
+    return;
+  }
+  ObjectBuilder change;
+  if (outcome.error) change.set("error", Datum::string(*outcome.error));
+  change.set("old_val", outcome.old_row);
+  change.set("new_val", outcome.new_row);
+  changes_.add(change.finish());
+}
+
+namespace {
+Datum too_many(const Context& cx, std::string_view what) {
+  return Datum::string("Too many " + std::string(what) + ", array truncated to " + std::to_string(cx.options.array_limit) + ".");
+}
+}  // namespace
+
+Datum WriteStats::finish(const Context& cx) {
+  ObjectBuilder out;
+  const auto count = [&](std::string_view name, std::uint64_t n) { out.set(name, Datum::number(static_cast<double>(n))); };
+  count("deleted", deleted_);
+  count("errors", errors_);
+  count("inserted", inserted_);
+  count("replaced", replaced_);
+  count("skipped", skipped_);
+  count("unchanged", unchanged_);
+  if (first_error_) out.set("first_error", Datum::string(*first_error_));
+  ArrayBuilder warnings;
+  if (!generated_keys_.empty()) {
+    if (generated_keys_.size() > cx.options.array_limit) {
+      generated_keys_.resize(cx.options.array_limit);
+      warnings.add(too_many(cx, "generated keys (" + std::to_string(generated_keys_.size()) + ")"));
+    }
+    out.set("generated_keys", Datum::array(generated_keys_));
+  }
+  if (return_changes_ != WriteOptions::ReturnChanges::kNo) {
+    out.set("changes", changes_.finish());
+    if (truncated_) warnings.add(too_many(cx, "changes"));
+  }
+  if (!warnings.empty()) out.set("warnings", warnings.finish());
+  return out.finish();
+}
+
+Datum add_write_results(const Context& cx, const Datum& left, const Datum& right) {
+  ObjectBuilder sum(left);
+  for (std::size_t i = 0; i < right.object_size(); ++i) {
+    const std::string_view name = right.name_at(i);
+    const Datum value = right.value_at(i);
+    const Datum* present = sum.find(name);
+    if (!present) {
+      sum.set(name, value);
+    } else if (present->is(Type::kNumber) && value.is(Type::kNumber)) {
+      sum.set(name, Datum::number(present->as_number() + value.as_number()));
+    } else if (present->is(Type::kArray) && value.is(Type::kArray)) {
+      ArrayBuilder both;
+      for (const Datum& part : {*present, value}) {
+        for (std::size_t k = 0; k < part.array_size() && both.size() < cx.options.array_limit; ++k) both.add(part.at(k));
+      }
+      sum.set(name, both.finish());
+    }
+  }
+  return sum.finish();
+}
+
+}  // namespace reqld::reql

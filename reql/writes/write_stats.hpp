@@ -1,0 +1,41 @@
+// What a write answers: counters, first error, generated keys, changes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "datum/datum.hpp"
+#include "reql/context.hpp"
+#include "reql/table.hpp"
+
+namespace reqld::reql {
+
+/// Adds up the outcomes of one write query.
+class WriteStats {
+ public:
+  explicit WriteStats(WriteOptions::ReturnChanges return_changes) : return_changes_(return_changes) {}
+
+  void add(const Context& cx, const RowOutcome& outcome);
+  void add_error(std::string_view message);
+  void add_generated_key(Datum key) { generated_keys_.push_back(std::move(key)); }
+  /// {deleted, errors, inserted, replaced, skipped, unchanged, …} as recorded.
+  Datum finish(const Context& cx);
+
+ private:
+  void add_change(const Context& cx, const RowOutcome& outcome);
+
+  const WriteOptions::ReturnChanges return_changes_;
+  std::uint64_t deleted_ = 0, errors_ = 0, inserted_ = 0, replaced_ = 0, skipped_ = 0, unchanged_ = 0;
+  std::optional<std::string> first_error_;
+  std::vector<Datum> generated_keys_;
+  ArrayBuilder changes_;
+  bool truncated_ = false;
+};
+
+/// The sum of two write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other values kept.
+Datum add_write_results(const Context& cx, const Datum& left, const Datum& right);
+
+}  // namespace reqld::reql
