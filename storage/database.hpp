@@ -1,13 +1,16 @@
 // Databases, tables, rows, indexes and blobs over the key-value engine.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "datum/datum.hpp"
@@ -18,11 +21,33 @@ namespace reqld::storage {
 
 using Uuid = std::string;  ///< textual, 36 characters
 
+/// What a Reader throws: kNotFound when the table has been dropped meanwhile, kCorrupt when what is stored contradicts itself.
+class StorageError : public std::runtime_error {
+ public:
+  explicit StorageError(const Error& error) : std::runtime_error(error.message), kind_(error.kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+/// A counter that all copies share, so that an immutable catalog shows how far a build has come.
+class Progress {
+ public:
+  std::uint64_t rows() const { return rows_->load(std::memory_order_relaxed); }
+  operator std::uint64_t() const { return rows(); }  // NOLINT: reads like a number
+  void set(std::uint64_t rows) { rows_->store(rows, std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<std::atomic<std::uint64_t>> rows_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+};
+
 /// What makes the keys of a secondary index; `reql` implements it, storage only calls it. Thread-safe.
 class IndexFunction {
  public:
   virtual ~IndexFunction() = default;
   /// Appends the index values of `row`: none when the row is left out (missing field, error), one, or many (multi, geo).
+  /// A value that is there twice makes two entries. Called on the writer thread, on the background thread and on readers' threads.
   virtual void keys(const Datum& row, std::vector<Datum>& out) const = 0;
 };
 /// Makes the function from its stored definition (an opaque datum that reql wrote into the catalog).
@@ -35,7 +60,7 @@ struct IndexInfo {
   bool multi = false;
   bool geo = false;
   bool ready = false;
-  std::uint64_t built_rows = 0;  ///< progress of the build while not ready
+  Progress built_rows;           ///< progress of the build while not ready
   Datum definition;              ///< opaque: what the factory takes
   std::shared_ptr<const IndexFunction> function;
 };
@@ -50,6 +75,7 @@ struct TableInfo {
   Datum write_hook;   ///< opaque definition or null
   Datum settings;     ///< opaque object: further settings that reql keeps with the table (e.g. `data`, write_acks, change_log)
   std::map<std::string, std::shared_ptr<const IndexInfo>> indexes;
+  std::shared_ptr<std::atomic<bool>> dropped;  ///< storage's: shared by every version of this table, true once it is gone
 };
 
 struct DbInfo {
@@ -84,6 +110,8 @@ struct CatalogChange {
 };
 
 /// Called on the writer thread, in commit order, right after a commit is visible. Must not block.
+/// A job that ran before wants() turned true may still be about to commit: who wants every change after a snapshot makes
+/// wants() true, submits an empty job, and takes the snapshot when that is done.
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;
@@ -105,7 +133,8 @@ struct Row {
   Datum document;
 };
 
-/// Reads within one snapshot. Bounded life: see Snapshot. One thread at a time.
+/// Reads within one snapshot. Bounded life: see Snapshot. One thread at a time. Throws StorageError; a table that was made after the
+/// snapshot is empty in it.
 class Reader {
  public:
   virtual ~Reader() = default;
