@@ -26,6 +26,12 @@ void throw_op_failed(std::string message) { throw EvalError(ErrorCode::kOpFailed
 void throw_resource(std::string message) { throw EvalError(ErrorCode::kResourceLimit, std::move(message)); }
 void throw_internal(std::string message) { throw EvalError(ErrorCode::kInternal, std::move(message)); }
 
+void throw_empty_error() {
+  EvalError error(ErrorCode::kUser, "Empty ERROR term outside a default block.");
+  error.empty_ = true;
+  throw error;
+}
+
 Reply error_reply(ReplyType type, ErrorCode code, std::string_view message, Backtrace backtrace) {
   Reply reply;
   reply.type = type;

@@ -12,6 +12,9 @@ namespace reqld::reql {
 
 struct Node;
 
+/// What r.error() without a text does: see EvalError::is_empty_error().
+[[noreturn]] void throw_empty_error();
+
 /// A runtime error on its way out. The first node that catches it without a position puts itself in.
 class EvalError : public std::exception {
  public:
@@ -30,12 +33,17 @@ class EvalError : public std::exception {
   /// An empty backtrace on purpose: no node may claim this error.
   void detach() { detached_ = true; }
   bool detached() const { return detached_; }
+  /// Of r.error() without a text: within a `default` it stands for the error or null that is being replaced.
+  bool is_empty_error() const { return empty_; }
 
  private:
   ErrorCode code_;
   std::string message_;
   const Node* node_;
   bool detached_ = false;
+  bool empty_ = false;
+
+  friend void throw_empty_error();
 };
 
 /// An error found while parsing or compiling a query (reply type 16 or 17).

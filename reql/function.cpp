@@ -38,7 +38,7 @@ class ReqlFunction : public Function {
       : program_(&program), node_(node), scope_(scope), arity_(node.args[0]->literal.array_size()) {}
 
   Value call(Context& cx, std::span<const Datum> args) const override {
-    if (args.size() != arity_) {
+    if (arity_ != 0 && args.size() != arity_) {
       throw EvalError(ErrorCode::kQueryLogic,
                       "Expected function with " + count(args.size()) + " but found function with " + count(arity_) + ".",
                       node_.args[1]);

@@ -421,6 +421,9 @@ class Parser {
     if (!node.has_args_term) {
       if (auto message = arity_error(def, count)) fail(&place, *message);
     }
+    if ((def.flags & kNonDeterministicWithoutArguments) && (node.args.empty() || node.has_args_term)) {
+      node.subtree_flags |= kNonDeterministic;
+    }
     if (def.check) {
       try {
         def.check(node);

@@ -39,6 +39,9 @@ inline constexpr TermFlags kFetches = 1u << 5;
 /// Constant within a query but not beyond (now): fine in an update, not in an index or a write hook.
 inline constexpr TermFlags kConstantInQuery = 1u << 6;
 
+/// kNonDeterministic when called without arguments (or with r.args, that may be none): uuid.
+inline constexpr TermFlags kNonDeterministicWithoutArguments = 1u << 7;
+
 /// Whether a subtree with these flags answers the same whenever it is asked within one query.
 constexpr bool deterministic(TermFlags subtree_flags) {
   return (subtree_flags & (kNonDeterministic | kReadsTable | kWrites | kFetches)) == 0;

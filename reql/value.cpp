@@ -83,7 +83,7 @@ Ref<Stream> to_stream(Context& cx, const Value& value) {
   }
 }
 
-std::string type_of(Context& cx, const Value& value) {
+std::string type_of(Context&, const Value& value) {
   switch (value.kind()) {
     case ValueKind::kDatum: return std::string(type_name(value.raw_datum().type()));
     case ValueKind::kDatabase: return "DB";
@@ -91,10 +91,7 @@ std::string type_of(Context& cx, const Value& value) {
     case ValueKind::kTableSlice: return "TABLE_SLICE";
     case ValueKind::kSelection:
       return value.object<Selection>().stream->is_array() ? "SELECTION<ARRAY>" : "SELECTION<STREAM>";
-    case ValueKind::kSingleSelection: {
-      const Datum& row = value.object<SingleSelection>().row(cx);
-      return "SELECTION<" + std::string(type_name(row.type())) + ">";
-    }
+    case ValueKind::kSingleSelection: return "SELECTION<OBJECT>";  // whether there is a row or not
     case ValueKind::kSequence: return value.object<Stream>().is_array() ? "ARRAY" : "STREAM";
     case ValueKind::kFunction: return "FUNCTION";
     case ValueKind::kGroupedData: return "GROUPED_DATA";
