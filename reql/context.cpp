@@ -31,6 +31,24 @@ void Cancellation::clear_listener() {
   listener_ = nullptr;
 }
 
+namespace {
+const ClientInfo kNobody;
+}
+
+Context::Context() : engine_(nullptr), client_(&kNobody) {}
+
+Context Context::detached(const Program& program) {
+  Context cx;
+  cx.program = &program;
+  cx.stack_limit = thread_stack_limit();
+  return cx;
+}
+
+Engine& Context::engine() const {
+  if (!engine_) throw_internal("A function outside of a query uses the database.");
+  return *engine_;
+}
+
 const char* thread_stack_limit() {
   thread_local const char* limit = [] {
     constexpr std::size_t kReserve = 128 * 1024;

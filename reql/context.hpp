@@ -56,11 +56,15 @@ class Cancellation {
 /// One per running query (and one per job on the writer thread, without a suspender). Not thread-safe.
 class Context {
  public:
-  Context(Engine& engine, const ClientInfo& client) : engine_(engine), client_(client) {}
+  Context(Engine& engine, const ClientInfo& client) : engine_(&engine), client_(&client) {}
+  /// For evaluating a deterministic function of `program` outside any query, on a thread of its own stack (storage's):
+  /// no tables, no waiting.
+  static Context detached(const Program& program);
 
-  Engine& engine() const { return engine_; }
-  const ClientInfo& client() const { return client_; }
-  storage::Database& database() const { return engine_.database(); }
+  /// Throws an internal error in a detached context.
+  Engine& engine() const;
+  const ClientInfo& client() const { return *client_; }
+  storage::Database& database() const { return engine().database(); }
 
   GlobalOptions options;
   Program const* program = nullptr;
@@ -81,8 +85,10 @@ class Context {
   BatchLimits batch_limits(bool first) const;
 
  private:
-  Engine& engine_;
-  const ClientInfo& client_;
+  Context();
+
+  Engine* engine_;
+  const ClientInfo* client_;
 };
 
 /// The lowest address that a recursion may reach on the calling thread's own stack (not a coroutine's).

@@ -55,9 +55,18 @@ class ReqlFunction : public Function {
 
   std::optional<std::size_t> arity() const override { return arity_; }
   TermFlags flags() const override { return node_.subtree_flags; }
-  std::optional<std::string> source() const override {
-    if (scope_) return std::nullopt;
-    return term_to_json(node_);
+  std::optional<Source> source() const override {
+    Source out;
+    const auto captured = [&](const Node& var) {
+      out.captures = true;
+      const Scope* scope = scope_.get();
+      for (std::uint32_t depth = var.scope_depth - (var.enclosing - node_.scope_depth); depth > 0; --depth) {
+        scope = scope->parent();
+      }
+      return scope->var(var.slot);
+    };
+    out.json = term_to_json(node_, captured);
+    return out;
   }
   const Node* node() const override { return &node_; }
 

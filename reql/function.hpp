@@ -53,8 +53,13 @@ class Function : public Object {
   virtual TermFlags flags() const = 0;
   /// Same answer for the same arguments all through a query.
   bool deterministic() const { return reql::deterministic(flags()); }
-  /// JSON of the FUNC term, where it can be stored (no captured variables); for indexes and write hooks.
-  virtual std::optional<std::string> source() const { return std::nullopt; }
+  /// For storing it (indexes, write hooks): JSON of the FUNC term, captured variables replaced by their values.
+  struct Source {
+    std::string json;
+    bool captures = false;  ///< some were
+  };
+  /// nullopt for functions that are no ReQL.
+  virtual std::optional<Source> source() const { return std::nullopt; }
   /// The node its errors are blamed on when the caller has nothing better; may be null.
   virtual const Node* node() const { return nullptr; }
 

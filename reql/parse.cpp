@@ -466,6 +466,7 @@ class Parser {
       }
       if (found == 0) fail(&place, "r.row is not defined in this context.");
       if (found > 1) fail(&place, "Cannot use r.row in nested queries.  Use functions instead.");
+      node.enclosing = static_cast<std::uint32_t>(scopes_.size());
       return;
     }
     if (node.args.size() != 1) fail(&place, "A variable term has the wrong number of arguments.");
@@ -480,6 +481,7 @@ class Parser {
       if (at == vars.end()) continue;
       node.scope_depth = static_cast<std::uint32_t>(scopes_.size() - 1 - i);
       node.slot = static_cast<std::uint32_t>(at - vars.begin());
+      node.enclosing = static_cast<std::uint32_t>(scopes_.size());
       return;
     }
     fail(&place, "Variable name not found.");
@@ -580,48 +582,60 @@ void literal_to_json(const Datum& d, std::string& out) {
   }
 }
 
-void node_to_json(const Node& node, std::string& out) {
-  if (node.is_literal) {
-    literal_to_json(node.literal, out);
-    return;
+// Writes one stored function.
+class SourceWriter {
+ public:
+  SourceWriter(const Node& func, const std::function<Datum(const Node&)>& captured)
+      : outside_(func.scope_depth), captured_(captured) {}
+  std::string text;
+
+  void node(const Node& node) {
+    if (node.is_literal) return literal_to_json(node.literal, text);
+    const TermType type = node.def->type;
+    if (type == TermType::kVar || type == TermType::kImplicitVar) {
+      // Bound by one of the functions around the stored one?
+      if (node.enclosing - node.scope_depth <= outside_) return literal_to_json(captured_(node), text);
+    }
+    if (type == TermType::kMakeObj) return optargs(node);
+    text += '[';
+    text += std::to_string(static_cast<int>(type));
+    text += ",[";
+    for (std::size_t i = 0; i < node.args.size(); ++i) {
+      if (i) text += ',';
+      this->node(*node.args[i]);
+    }
+    text += ']';
+    if (!node.optargs.empty()) {
+      text += ',';
+      optargs(node);
+    }
+    text += ']';
   }
-  const auto append_optargs = [&] {
-    out += '{';
+
+ private:
+  void optargs(const Node& node) {
+    text += '{';
     bool first = true;
     for (const OptArg& o : node.optargs) {
-      if (!first) out += ',';
+      if (!first) text += ',';
       first = false;
-      append_json_string(o.name, out);
-      out += ':';
-      node_to_json(*o.value, out);
+      append_json_string(o.name, text);
+      text += ':';
+      this->node(*o.value);
     }
-    out += '}';
-  };
-  if (node.def->type == TermType::kMakeObj) {
-    append_optargs();
-    return;
+    text += '}';
   }
-  out += '[';
-  out += std::to_string(static_cast<int>(node.def->type));
-  out += ",[";
-  for (std::size_t i = 0; i < node.args.size(); ++i) {
-    if (i) out += ',';
-    node_to_json(*node.args[i], out);
-  }
-  out += ']';
-  if (!node.optargs.empty()) {
-    out += ',';
-    append_optargs();
-  }
-  out += ']';
-}
+
+  const std::uint32_t outside_;
+  const std::function<Datum(const Node&)>& captured_;
+};
 
 }  // namespace
 
-std::string term_to_json(const Node& node) {
-  std::string out;
-  node_to_json(node, out);
-  return out;
+std::string term_to_json(const Node& func, const std::function<Datum(const Node& var)>& captured) {
+  SourceWriter writer(func, captured);
+  writer.node(func);
+  return std::move(writer.text);
 }
 
 }  // namespace reqld::reql

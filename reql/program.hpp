@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ struct Node {
   TermFlags subtree_flags = 0;   ///< flags of this node and all below
   std::uint32_t literal_array_size = 0;  ///< longest array inside a folded literal
   std::uint32_t scope_depth = 0;  ///< VAR, IMPLICIT_VAR: how many functions out; FUNC: how many enclose it
+  std::uint32_t enclosing = 0;    ///< VAR, IMPLICIT_VAR: how many functions enclose it in all
   std::uint32_t slot = 0;         ///< VAR: which argument there
   bool is_literal = false;
   bool has_args_term = false;   ///< an argument is r.args: they are spliced when evaluated
@@ -83,7 +85,7 @@ std::optional<std::string> arity_error(const TermDef& def, std::size_t count);
 /// The path from the root of the query to `node`.
 Backtrace backtrace_to(const Node* node);
 
-/// The term's text as JSON, as it came over the wire; for storing functions.
-std::string term_to_json(const Node& node);
+/// The text of a FUNC term as JSON, as over the wire. Variables of functions around it are replaced by what `captured` answers.
+std::string term_to_json(const Node& func, const std::function<Datum(const Node& var)>& captured);
 
 }  // namespace reqld::reql

@@ -148,6 +148,17 @@ Ref<Table> open_table(Context& cx, const std::string& database, const std::strin
   return make_ref<StoredTable>(database, std::move(info));
 }
 
+std::vector<std::string> list_tables(Context& cx, const std::string& database) {
+  const auto catalog = cx.database().catalog();
+  const storage::DbInfo* db = catalog->db(database);
+  if (!db) throw_op_failed("Database `" + database + "` does not exist.");
+  std::vector<std::string> names;
+  for (const auto& [key, table] : catalog->tables) {
+    if (key.first == db->id) names.push_back(key.second);
+  }
+  return names;
+}
+
 std::string default_database(Env& env) {
   for (const OptArg& o : env.cx.program->global_optargs()) {
     if (o.name != "db") continue;
@@ -178,7 +189,7 @@ Ref<Stream> lookup(Context& cx, Table& table, const std::string& index, const Da
     return table.scan(cx, {key, key, false, false}, Order::kNone);
   }
   lookup_index(table, index);
-  check_index_key(key);
+  check_secondary_key(key);
   return table.index_scan(cx, index, {key, key, false, false}, Order::kNone);
 }
 

@@ -70,6 +70,8 @@ class Table : public Object {
 
 /// Looks up a table by names. Throws "Database `x` does not exist." / "Table `a.b` does not exist.".
 Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name);
+/// The names of a database's tables, sorted. Throws when there is no such database.
+std::vector<std::string> list_tables(Context& cx, const std::string& database);
 /// The database named by global optarg `db`, or "test".
 std::string default_database(Env& env);
 

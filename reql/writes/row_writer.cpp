@@ -4,6 +4,7 @@
 #include "datum/key_codec.hpp"
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
+#include "reql/storage_call.hpp"
 
 namespace reqld::reql {
 
@@ -71,8 +72,7 @@ void throw_storage_error(const storage::Error& error) {
 }
 
 void sync_storage(Context& cx) {
-  using Result = storage::Result<storage::Sequence>;
-  auto result = await_value<Result>(cx.waiting(), [&](auto done) { cx.database().engine().sync(std::move(done)); });
+  auto result = await_storage(cx, [&](auto done) { cx.database().engine().sync(std::move(done)); });
   if (!result) throw_storage_error(result.error());
 }
 
@@ -182,9 +182,8 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   }
   std::vector<RowOutcome> outcomes;
   std::optional<EvalError> failure;
-  using Result = storage::Result<storage::Sequence>;
   const storage::Durability durability = options_.durability.value_or(table_->stored()->durability);
-  auto result = await_value<Result>(cx_.waiting(), [&](auto done) {
+  auto result = await_storage(cx_, [&](auto done) {
     cx_.database().submit(
         [&](storage::Writer& writer) -> storage::Result<void> {
           // The job may run again: start anew each time.

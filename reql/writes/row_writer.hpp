@@ -53,7 +53,4 @@ WriteOptions read_write_options(Args& args);
 /// Waits until everything acknowledged so far on the database is on disk.
 void sync_storage(Context& cx);
 
-/// Throws the EvalError that a failed storage call means to a client.
-[[noreturn]] void throw_storage_error(const storage::Error& error);
-
 }  // namespace reqld::reql
