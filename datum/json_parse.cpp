@@ -1,0 +1,122 @@
+// JSON text -> datum: RapidJSON's events feed a DatumWriter. Iterative, so nesting costs no call stack.
+#include <fmt/format.h>
+
+#include <rapidjson/error/en.h>
+#include <rapidjson/reader.h>
+
+#include "datum/json.hpp"
+
+namespace reqld {
+
+namespace {
+
+// RapidJSON reads strings 16 bytes at a time: so far may it look beyond the end.
+constexpr std::size_t kReadAhead = 16;
+constexpr std::size_t kShownBytes = 40;
+
+class Handler {
+ public:
+  explicit Handler(DatumWriter& writer) : writer_(writer) {}
+
+  bool Null() {
+    writer_.null();
+    return true;
+  }
+  bool Bool(bool b) {
+    writer_.boolean(b);
+    return true;
+  }
+  bool Int(int n) { return Double(n); }
+  bool Uint(unsigned n) { return Double(n); }
+  bool Int64(std::int64_t n) { return Double(static_cast<double>(n)); }
+  bool Uint64(std::uint64_t n) { return Double(static_cast<double>(n)); }
+  bool Double(double d) {
+    writer_.number(d);
+    return true;
+  }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // only with a flag that is not set
+  bool String(const char* s, rapidjson::SizeType size, bool) {
+    writer_.string({s, size});
+    return true;
+  }
+  bool Key(const char* s, rapidjson::SizeType size, bool) {
+    writer_.name({s, size});
+    return true;
+  }
+  bool StartObject() {
+    if (writer_.depth() >= kMaxJsonDepth) return false;
+    writer_.begin_object();
+    return true;
+  }
+  bool StartArray() {
+    if (writer_.depth() >= kMaxJsonDepth) return false;
+    writer_.begin_array();
+    return true;
+  }
+  bool EndArray(rapidjson::SizeType) {
+    writer_.end_array();
+    return true;
+  }
+  bool EndObject(rapidjson::SizeType) {
+    const DatumWriter::ObjectEnd end = writer_.end_object();
+    if (end.duplicate) {
+      std::string name;
+      append_json_string(*end.duplicate, name);
+      throw DatumError(DatumErrorKind::kLogic, fmt::format("Duplicate key {} in JSON.", name));
+    }
+    if (end.reql_type) replace_pseudo_object(writer_);
+    return true;
+  }
+
+ private:
+  DatumWriter& writer_;
+};
+
+const char* reason(rapidjson::ParseErrorCode code) {
+  switch (code) {
+    // As the RapidJSON of the recordings words it.
+    case rapidjson::kParseErrorDocumentRootNotSingular: return "The document root must not follow by other values.";
+    case rapidjson::kParseErrorTermination: return "Nesting depth limit exceeded.";
+    default: return rapidjson::GetParseError_En(code);
+  }
+}
+
+/// `text` is followed by a zero byte.
+Datum parse(char* text, std::size_t size) {
+  DatumWriter writer;
+  Handler handler(writer);
+  rapidjson::Reader reader;
+  rapidjson::InsituStringStream stream(text);
+  constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
+  if (result.IsError()) throw JsonSyntaxError(reason(result.Code()), result.Offset());
+  // A zero byte ends the text for RapidJSON; what comes after it is not white space in any case.
+  if (stream.Tell() != size) throw JsonSyntaxError(reason(rapidjson::kParseErrorDocumentRootNotSingular), stream.Tell());
+  return writer.finish();
+}
+
+}  // namespace
+
+Datum parse_json_in_place(std::string& text) {
+  text.reserve(text.size() + kReadAhead);
+  return parse(text.data(), text.size());
+}
+
+Datum parse_json(std::string_view text) {
+  std::string copy;
+  copy.reserve(text.size() + kReadAhead);
+  copy = text;
+  return parse_json_in_place(copy);
+}
+
+Datum parse_json_term(std::string_view text) {
+  try {
+    return parse_json(text);
+  } catch (const JsonSyntaxError& e) {
+    const bool cut = text.size() > kShownBytes;
+    throw DatumError(DatumErrorKind::kLogic,
+                     fmt::format("Failed to parse \"{}{}\" as JSON: {}", text.substr(0, cut ? kShownBytes - 3 : kShownBytes), cut ? "..." : "", e.what()));
+  }
+}
+
+}  // namespace reqld
