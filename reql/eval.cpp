@@ -2,6 +2,7 @@
 
 #include "datum/json.hpp"
 #include "reql/table.hpp"
+#include "storage/database.hpp"
 
 namespace reqld::reql {
 
@@ -39,6 +40,8 @@ Value eval(const Node& node, Env& env) {
     throw;
   } catch (const DatumError& e) {
     throw EvalError(e, &node);
+  } catch (const storage::StorageError& e) {
+    throw EvalError(ErrorCode::kOpFailed, e.what(), &node);
   }
 }
 
@@ -169,6 +172,14 @@ std::optional<std::string> Args::string_optarg(std::string_view name) {
   auto d = datum_optarg(name);
   if (!d) return std::nullopt;
   return blaming(optarg_node(name), [&] { return std::string(d->as_string()); });
+}
+
+bool Args::open_bound_optarg(std::string_view name, bool by_default) {
+  const auto kind = string_optarg(name);
+  if (!kind) return by_default;
+  if (*kind == "open") return true;
+  if (*kind == "closed") return false;
+  throw_logic("Expected `open` or `closed` for optarg `" + std::string(name) + "` (got `" + *kind + "`).");
 }
 
 Ref<Function> Args::function_optarg(std::string_view name, Shorthand shorthand) {

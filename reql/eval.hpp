@@ -76,6 +76,8 @@ class Args {
   std::optional<double> number_optarg(std::string_view name);
   std::optional<std::int64_t> integer_optarg(std::string_view name);
   std::optional<std::string> string_optarg(std::string_view name);
+  /// `left_bound`, `right_bound` …: whether it is "open"; anything but "open" and "closed" is an error of the term.
+  bool open_bound_optarg(std::string_view name, bool by_default);
   Ref<Function> function_optarg(std::string_view name, Shorthand shorthand = Shorthand::kNone);  ///< null when absent
   const Node* optarg_node(std::string_view name) const { return node_.find_optarg(name); }
 

@@ -69,14 +69,6 @@ Value get_all(Args& args) {
   return Value(ValueKind::kSelection, make_ref<Selection>(t, concat_streams(std::move(streams))));
 }
 
-bool is_open(Args& args, std::string_view optarg, bool by_default) {
-  const auto kind = args.string_optarg(optarg);
-  if (!kind) return by_default;
-  if (*kind == "open") return true;
-  if (*kind == "closed") return false;
-  throw_logic("Expected `open` or `closed` for optarg `" + std::string(optarg) + "` (got `" + *kind + "`).");
-}
-
 Value between_bounds(Args& args) {
   const Value v = args.value(0);
   const bool sliceable = v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
@@ -89,8 +81,8 @@ Value between_bounds(Args& args) {
     const Datum& bound = i == 1 ? bounds.lower : bounds.upper;
     if (bound.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
   }
-  bounds.lower_open = is_open(args, "left_bound", false);
-  bounds.upper_open = is_open(args, "right_bound", true);
+  bounds.lower_open = args.open_bound_optarg("left_bound", false);
+  bounds.upper_open = args.open_bound_optarg("right_bound", true);
   const std::string old_index = slice->index.empty() ? slice->table->primary_key() : slice->index;
   const auto named = args.string_optarg("index");
   const std::string index = named ? *named : old_index;
