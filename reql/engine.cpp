@@ -1,10 +1,23 @@
 #include "reql/engine.hpp"
 
+#include "reql/users.hpp"
+
 namespace reqld::reql {
 
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher)
     : options_(std::move(options)), database_(database), fetcher_(fetcher) {}
 
 Engine::~Engine() = default;
+
+Engine::ScramCredentials Engine::scram_credentials(const std::string& name) {
+  ScramCredentials out;
+  const auto user = find_user(database_, name);
+  if (!user || !user->password) return out;
+  out.known = true;
+  out.salt = user->password->salt;
+  out.iterations = user->password->iterations;
+  out.salted_password = user->password->salted_password;
+  return out;
+}
 
 }  // namespace reqld::reql

@@ -35,10 +35,8 @@ struct Argument {
 /// What a function argument may be written as instead of a function.
 enum class Shorthand : std::uint8_t {
   kNone,      ///< "Expected type FUNCTION but found DATUM:…"
-  kConstant,  ///< any datum: the function that answers it (update({..}))
-  kField,     ///< a string: that field of the row (group('a'))
-  kFilter,    ///< an object (filter({..})): matches rows that have these fields with these values, nested; other datums are constants
-  kPluck,     ///< a string or path pattern: as kField for strings, else what the recordings show (sum, min, …)
+  kConstant,  ///< any datum: the function that answers it (update({..}), filter({..}))
+  kField,     ///< any datum: get_field by it (group('a'), sum('a'), order_by('a'))
 };
 
 /// The arguments of one term being evaluated. `args.datum(0)` evaluates on access: access each once, in order.

@@ -1,6 +1,7 @@
 #include "reql/function.hpp"
 
 #include "datum/json.hpp"
+#include "reql/document.hpp"
 #include "reql/eval.hpp"
 
 namespace reqld::reql {
@@ -23,6 +24,15 @@ void Scope::fill(std::span<const Datum> vars) {
 Datum Function::call2(Context& cx, const Datum& a, const Datum& b) const {
   const Datum args[] = {a, b};
   return call_datum(cx, args);
+}
+
+std::optional<Datum> Function::call1_if_exists(Context& cx, const Datum& a) const {
+  try {
+    return call1(cx, a);
+  } catch (const EvalError& e) {
+    if (e.code() != ErrorCode::kNonExistence) throw;
+    return std::nullopt;
+  }
 }
 
 bool Function::test(Context& cx, const Datum& a) const {
@@ -92,55 +102,29 @@ class ConstantFunction : public Function {
 
 class FieldFunction : public Function {
  public:
-  FieldFunction(std::string name, const Node* node) : name_(std::move(name)), node_(node) {}
+  FieldFunction(Datum key, const Node* node) : key_(std::move(key)), node_(node) {}
   Value call(Context&, std::span<const Datum> args) const override {
     return Args::blaming(node_, [&]() -> Value {
-      const Datum& row = args[0];
-      if (!row.is(Type::kObject)) {
-        throw_logic("Cannot perform get_field on a non-object non-sequence `" + to_json(row) + "`.");
-      }
-      if (auto field = row.get(name_)) return Value(std::move(*field));
-      throw_non_existence("No attribute `" + name_ + "` in object:\n" + to_pretty_json(row));
+      auto field = find(args[0]);
+      if (!field) throw_no_attribute(key_.as_string(), args[0]);
+      return Value(std::move(*field));
     });
   }
-  std::optional<std::size_t> arity() const override { return 1; }
-  TermFlags flags() const override { return 0; }
-  const Node* node() const override { return node_; }
-
- private:
-  const std::string name_;
-  const Node* const node_;
-};
-
-// filter({a: 1, b: {c: 2}}): a row passes when it has these fields, nested objects compared field by field. A field
-// that is missing is an error that filter's `default` answers for.
-class FilterFunction : public Function {
- public:
-  FilterFunction(Datum pattern, const Node* node) : pattern_(std::move(pattern)), node_(node) {}
-  Value call(Context&, std::span<const Datum> args) const override {
-    return Args::blaming(node_, [&] { return Value(Datum::boolean(matches(pattern_, args[0]))); });
+  std::optional<Datum> call1_if_exists(Context& cx, const Datum& row) const override {
+    if (row.is(Type::kObject) && key_.is(Type::kString)) return row.get(key_.as_string());
+    return Function::call1_if_exists(cx, row);
   }
   std::optional<std::size_t> arity() const override { return 1; }
   TermFlags flags() const override { return 0; }
   const Node* node() const override { return node_; }
 
  private:
-  static bool matches(const Datum& pattern, const Datum& row) {
-    for (std::size_t i = 0; i < pattern.object_size(); ++i) {
-      const std::string_view name = pattern.name_at(i);
-      const auto field = row.get(name);
-      if (!field) throw_non_existence("No attribute `" + std::string(name) + "` in object:\n" + to_pretty_json(row));
-      const Datum wanted = pattern.value_at(i);
-      if (wanted.is(Type::kObject) && field->is(Type::kObject)) {
-        if (!matches(wanted, *field)) return false;
-      } else if (!(wanted == *field)) {
-        return false;
-      }
-    }
-    return true;
+  std::optional<Datum> find(const Datum& row) const {
+    if (!row.is(Type::kObject) && !row.is(Type::kArray)) throw_not_a_document("get_field", row);
+    return find_field(row, key_.as_string(), "get_field");
   }
 
-  const Datum pattern_;
+  const Datum key_;
   const Node* const node_;
 };
 
@@ -152,25 +136,15 @@ Ref<Function> make_function(const Program& program, const Node& func, Scope* sco
 
 Ref<Function> constant_function(Datum value) { return make_ref<ConstantFunction>(std::move(value)); }
 
-Ref<Function> field_function(std::string name, const Node* node) {
-  return make_ref<FieldFunction>(std::move(name), node);
-}
+Ref<Function> field_function(Datum key, const Node* node) { return make_ref<FieldFunction>(std::move(key), node); }
 
 Ref<Function> to_function(Env& env, const Value& value, Shorthand shorthand, const Node* node) {
   return Args::blaming(node, [&]() -> Ref<Function> {
     if (value.is(ValueKind::kFunction)) return value.ref<Function>();
     if (shorthand == Shorthand::kNone) throw_kind_error(env.cx, "FUNCTION", value);
     const Datum d = to_datum(env.cx, value);
-    switch (shorthand) {
-      case Shorthand::kFilter:
-        if (d.is(Type::kObject)) return make_ref<FilterFunction>(d, node);
-        return constant_function(d);
-      case Shorthand::kField:
-      case Shorthand::kPluck:
-        if (d.is(Type::kString)) return field_function(std::string(d.as_string()), node);
-        throw_kind_error(env.cx, "FUNCTION", value);
-      default: return constant_function(d);
-    }
+    if (shorthand == Shorthand::kField) return field_function(d, node);
+    return constant_function(d);
   });
 }
 

@@ -66,6 +66,8 @@ class Function : public Object {
   Datum call_datum(Context& cx, std::span<const Datum> args) const { return to_datum(cx, call(cx, args)); }
   Datum call1(Context& cx, const Datum& a) const { return call_datum(cx, std::span<const Datum>(&a, 1)); }
   Datum call2(Context& cx, const Datum& a, const Datum& b) const;
+  /// As call1, but nullopt when that ends with a NON_EXISTENCE error. Costs no exception where a row merely lacks a field.
+  virtual std::optional<Datum> call1_if_exists(Context& cx, const Datum& a) const;
   /// Truth of the result: anything but false and null.
   bool test(Context& cx, const Datum& a) const;
 };
@@ -74,7 +76,7 @@ class Function : public Object {
 Ref<Function> make_function(const Program& program, const Node& func, Scope* scope);
 /// Answers `value` whatever it is called with.
 Ref<Function> constant_function(Datum value);
-/// row -> row[name] (get_field; missing fields throw NON_EXISTENCE): group('a'), sum('a'), order_by('a') …
-Ref<Function> field_function(std::string name, const Node* node);
+/// row -> row.get_field(key), blamed on `node`: group('a'), sum('a'), order_by('a') … A key that is no string fails when it is called.
+Ref<Function> field_function(Datum key, const Node* node);
 
 }  // namespace reqld::reql

@@ -81,6 +81,9 @@ class QueryRun : public Query {
       stream_ = {};
       const EvalError error(e);
       return error_reply(ReplyType::kRuntimeError, error.code(), error.message());
+    } catch (const storage::StorageError& e) {
+      stream_ = {};
+      return error_reply(ReplyType::kRuntimeError, ErrorCode::kOpFailed, e.what());
     } catch (const std::exception& e) {
       stream_ = {};
       return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal, std::string("Internal error: ") + e.what());

@@ -3,6 +3,7 @@
 #include "datum/key_codec.hpp"
 #include "reql/error.hpp"
 #include "reql/eval.hpp"
+#include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
 
@@ -139,7 +140,8 @@ RowOutcome Table::write_row(Context&, const Datum&, const RowFunction&) {
   throw_internal("Table `" + database() + "." + name() + "` is not written row by row.");
 }
 
-Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name) {
+Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name, IdentifierFormat format) {
+  if (database == kSystemDatabase) return open_system_table(name, format);
   const auto catalog = cx.database().catalog();
   const storage::DbInfo* db = catalog->db(database);
   if (!db) throw_op_failed("Database `" + database + "` does not exist.");
@@ -149,6 +151,7 @@ Ref<Table> open_table(Context& cx, const std::string& database, const std::strin
 }
 
 std::vector<std::string> list_tables(Context& cx, const std::string& database) {
+  if (database == kSystemDatabase) return system_table_names();
   const auto catalog = cx.database().catalog();
   const storage::DbInfo* db = catalog->db(database);
   if (!db) throw_op_failed("Database `" + database + "` does not exist.");

@@ -17,6 +17,9 @@ namespace reqld::reql {
 
 struct Env;
 
+/// How rows of system tables name databases and tables: optional argument `identifier_format`.
+enum class IdentifierFormat : std::uint8_t { kName, kUuid };
+
 enum class Order : std::uint8_t { kNone, kAscending, kDescending };
 
 /// Bounds on the values of an index. Minval/maxval stand for no bound.
@@ -69,7 +72,9 @@ class Table : public Object {
 };
 
 /// Looks up a table by names. Throws "Database `x` does not exist." / "Table `a.b` does not exist.".
-Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name);
+/// `format` matters to tables of `rethinkdb` only.
+Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name,
+                      IdentifierFormat format = IdentifierFormat::kName);
 /// The names of a database's tables, sorted. Throws when there is no such database.
 std::vector<std::string> list_tables(Context& cx, const std::string& database);
 /// The database named by global optarg `db`, or "test".

@@ -9,6 +9,7 @@
 #include "reql/names.hpp"
 #include "reql/print.hpp"
 #include "reql/storage_call.hpp"
+#include "reql/system_tables/system_table.hpp"
 #include "reql/table.hpp"
 #include "reql/table_config.hpp"
 #include "reql/terms/families.hpp"
@@ -16,8 +17,6 @@
 namespace reqld::reql {
 
 namespace {
-
-constexpr std::string_view kSystemDatabase = "rethinkdb";
 
 Datum counter(std::string_view name, double n) {
   ObjectBuilder out;

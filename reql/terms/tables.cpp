@@ -23,9 +23,7 @@ Value database(Args& args) {
 void check_read_mode(Args& args, std::string_view optarg) {
   const auto mode = args.string_optarg(optarg);
   if (!mode || *mode == "single" || *mode == "majority" || *mode == "outdated") return;
-  throw EvalError(ErrorCode::kQueryLogic,
-                  "Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").",
-                  args.optarg_node(optarg));
+  throw_logic("Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").");
 }
 
 Value table(Args& args) {
@@ -40,12 +38,15 @@ Value table(Args& args) {
     throw EvalError(ErrorCode::kQueryLogic, "The `use_outdated` optarg is no longer supported.  Use the `read_mode` optarg instead.",
                     args.optarg_node("use_outdated"));
   }
-  if (const auto format = args.string_optarg("identifier_format"); format && *format != "name" && *format != "uuid") {
-    throw EvalError(ErrorCode::kQueryLogic,
-                    "Identifier format `" + *format + "` unrecognized (options are \"name\" and \"uuid\").",
-                    args.optarg_node("identifier_format"));
+  IdentifierFormat format = IdentifierFormat::kName;
+  if (const auto text = args.string_optarg("identifier_format")) {
+    if (*text == "uuid") {
+      format = IdentifierFormat::kUuid;
+    } else if (*text != "name") {
+      throw_logic("Identifier format `" + *text + "` unrecognized (options are \"name\" and \"uuid\").");
+    }
   }
-  return Value(ValueKind::kTable, make_ref<TableSlice>(open_table(args.cx(), database_name, name)));
+  return Value(ValueKind::kTable, make_ref<TableSlice>(open_table(args.cx(), database_name, name, format)));
 }
 
 Value get(Args& args) {

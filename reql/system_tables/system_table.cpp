@@ -1,0 +1,74 @@
+#include "reql/system_tables/system_table.hpp"
+
+#include <algorithm>
+
+#include "reql/error.hpp"
+
+namespace reqld::reql {
+
+const std::string SystemTable::kDatabaseName{kSystemDatabase};
+
+namespace {
+
+using Maker = Ref<Table> (*)(IdentifierFormat);
+struct Entry {
+  std::string_view name;
+  Maker make;
+};
+constexpr Entry kTables[] = {
+    {"db_config", make_db_config_table},
+    {"table_config", make_table_config_table},
+    {"users", make_users_table},
+};
+
+bool within(const Datum& key, const Bounds& bounds) {
+  const int low = compare(bounds.lower, key);
+  const int high = compare(key, bounds.upper);
+  return (low < 0 || (low == 0 && !bounds.lower_open)) && (high < 0 || (high == 0 && !bounds.upper_open));
+}
+
+}  // namespace
+
+Datum SystemTable::get(Context& cx, const Datum& key) {
+  for (Datum& row : rows(cx)) {
+    if (*row.get("id") == key) return std::move(row);
+  }
+  return Datum();
+}
+
+Ref<Stream> SystemTable::scan(Context& cx, const Bounds& bounds, Order order) {
+  std::vector<Datum> all = rows(cx);
+  std::erase_if(all, [&](const Datum& row) { return !within(*row.get("id"), bounds); });
+  std::sort(all.begin(), all.end(), [&](const Datum& a, const Datum& b) {
+    return order == Order::kDescending ? *b.get("id") < *a.get("id") : *a.get("id") < *b.get("id");
+  });
+  return stream_of_rows(std::move(all), false);
+}
+
+Ref<Stream> SystemTable::index_scan(Context&, const std::string& index, const Bounds&, Order) {
+  lookup_index(*this, index);
+  throw_internal("A system table has no secondary index.");
+}
+
+Ref<Stream> SystemTable::index_values(Context& cx, const std::string& index, const Bounds& bounds) {
+  return index_scan(cx, index, bounds, Order::kNone);
+}
+
+RowOutcome SystemTable::write_row(Context&, const Datum&, const RowFunction&) {
+  throw_logic("It's illegal to write to the `rethinkdb." + name_ + "` table.");
+}
+
+Ref<Table> open_system_table(const std::string& name, IdentifierFormat format) {
+  for (const Entry& entry : kTables) {
+    if (entry.name == name) return entry.make(format);
+  }
+  throw_op_failed("Table `rethinkdb." + name + "` does not exist.");
+}
+
+std::vector<std::string> system_table_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kTables) names.emplace_back(entry.name);
+  return names;
+}
+
+}  // namespace reqld::reql

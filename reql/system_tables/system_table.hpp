@@ -1,0 +1,52 @@
+// Tables of the `rethinkdb` database: rows made when they are asked for.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reql/table.hpp"
+
+namespace reqld::reql {
+
+inline constexpr std::string_view kSystemDatabase = "rethinkdb";
+
+/// Base of the system tables. A table says how its rows are made, and what may be written.
+class SystemTable : public Table {
+ public:
+  SystemTable(std::string name, IdentifierFormat format) : name_(std::move(name)), format_(format) {}
+
+  const std::string& name() const override { return name_; }
+  const std::string& database() const override { return kDatabaseName; }
+  std::string primary_key() const override { return "id"; }
+  Datum get(Context& cx, const Datum& key) override;
+  std::uint64_t count(Context& cx) override { return rows(cx).size(); }
+  Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) override;
+  Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) override;
+  Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds) override;
+  /// "It's illegal to write to the `rethinkdb.x` table." unless overridden.
+  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override;
+
+ protected:
+  /// All rows, in any order.
+  virtual std::vector<Datum> rows(Context& cx) = 0;
+  IdentifierFormat format() const { return format_; }
+
+ private:
+  static const std::string kDatabaseName;
+  const std::string name_;
+  const IdentifierFormat format_;
+};
+
+/// A table of `rethinkdb`; throws when there is none of that name.
+Ref<Table> open_system_table(const std::string& name, IdentifierFormat format);
+/// Their names, sorted.
+std::vector<std::string> system_table_names();
+
+// The tables, one file each.
+Ref<Table> make_db_config_table(IdentifierFormat format);
+Ref<Table> make_table_config_table(IdentifierFormat format);
+Ref<Table> make_users_table(IdentifierFormat format);
+
+}  // namespace reqld::reql
