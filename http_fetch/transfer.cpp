@@ -162,6 +162,8 @@ void Transfer::set_method(CURL* easy) {
       break;
     case Method::kHead:
       set(easy, CURLOPT_NOBODY, 1L);
+      // A server that answers with a body nevertheless spoils the connection.
+      set(easy, CURLOPT_FORBID_REUSE, 1L);
       break;
     case Method::kPost:
       set(easy, CURLOPT_POST, 1L);
@@ -202,14 +204,18 @@ bool Transfer::begin_attempt(Clock::time_point now) {
   if (left <= std::chrono::milliseconds(0)) return false;
   set(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(left.count()));
   // A redirect may have changed it.
-  if (++attempt_ > 1) set_method(easy_);
+  if (attempt_ > 0) set_method(easy_);
+  if (!dirty_connection_) ++attempt_;
   sent_ = 0;
   clear_answer();
   limit_exceeded_.clear();
   denied_address_.clear();
   tried_address_ = false;
   awaiting_answer_ = false;
+  has_answer_ = false;
   dropped_ = false;
+  insists_on_fresh_ = std::exchange(dirty_connection_, false);
+  if (insists_on_fresh_) set(easy_, CURLOPT_FRESH_CONNECT, 1L);
   return true;
 }
 
@@ -223,6 +229,12 @@ void Transfer::clear_answer() {
 }
 
 std::optional<Outcome> Transfer::end_attempt(CURLcode code, Clock::time_point now) {
+  if (code == CURLE_OK && socket_ >= 0) around_->kept.note(local_port_, socket_);
+  if (dirty_connection_) {
+    // Nothing was sent on it. Once on a new connection, unless earlier requests of this attempt had their effect.
+    if (!insists_on_fresh_ && (!has_answer_ || is_repeatable())) return std::nullopt;
+    return Outcome(transport_error(CURLE_RECV_ERROR));
+  }
   if (attempt_ < request_.attempts && may_try_again(code)) {
     if (now < deadline) return std::nullopt;
     return Outcome(timeout_error());
@@ -289,6 +301,7 @@ std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count,
 
 bool Transfer::add_header(std::string_view line) {
   awaiting_answer_ = false;
+  has_answer_ = true;
   around_->bytes_received += line.size();
   if (line.starts_with("HTTP/")) {
     // A new answer: after a redirect, a 401 that Digest answers, or a 1xx.
@@ -305,6 +318,11 @@ bool Transfer::add_header(std::string_view line) {
   if (header_bytes_ > kMaxHeaderBytes) {
     limit_exceeded_ = fmt::format("the response header is larger than the limit of {} bytes", kMaxHeaderBytes);
     return false;
+  }
+  if (line == "\r\n" || line == "\n") {
+    // Servers that announce a body where none belongs may send it, too: into what the next request would read.
+    if (content_length_ > 0 && (status_ == 204 || status_ == 304)) set(easy_, CURLOPT_FORBID_REUSE, 1L);
+    return true;
   }
   auto& [name, value] = headers_.emplace_back();
   if (!parse_header_line(line, name, value)) {
@@ -350,17 +368,31 @@ std::size_t Transfer::on_read(char* out, std::size_t size, std::size_t count, vo
   return length;
 }
 
-int Transfer::on_request(void* self, char*, char*, int, int) {
-  auto& transfer = *static_cast<Transfer*>(self);
+int Transfer::on_request(void* self, char*, char*, int, int local_port) {
+  return static_cast<Transfer*>(self)->may_send(local_port);
+}
+
+int Transfer::may_send(int local_port) {
   // Asked twice without an answer in between: libcurl repeats what a kept connection swallowed.
-  if (transfer.awaiting_answer_ && transfer.dropped_) return CURL_PREREQFUNC_ABORT;
-  transfer.awaiting_answer_ = true;
-  transfer.denied_address_.clear();
-  transfer.tried_address_ = false;
+  if (awaiting_answer_ && dropped_) return CURL_PREREQFUNC_ABORT;
+  if (has_answer_ && socket_ >= 0) around_->kept.note(local_port_, socket_);
+  if (std::optional<int> fd = around_->kept.use(local_port, id_)) {
+    // Bytes before the request are none of its answer: say, of a server that sends a body with a 204. TLS has its
+    // own say on what may come (its records start with 20 to 23).
+    char first = 0;
+    if (recv(*fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && (first < 20 || first > 23)) {
+      dirty_connection_ = true;
+      return CURL_PREREQFUNC_ABORT;
+    }
+  }
+  local_port_ = local_port;
+  awaiting_answer_ = true;
+  denied_address_.clear();
+  tried_address_ = false;
   return CURL_PREREQFUNC_OK;
 }
 
-void Transfer::on_socket_closing(int fd) {
+void Transfer::on_kept_socket_closing(int fd) {
   if (!awaiting_answer_) return;
   // Repeating is right when a kept connection was closed before the request got there, wrong when the server took
   // the request and hung up. TCP knows: then everything was acknowledged, and the other end has closed in good order.
@@ -378,7 +410,8 @@ curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* 
   }
   transfer.tried_address_ = true;
   ++transfer.around_->connections_opened;
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  transfer.socket_ = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  return transfer.socket_;
 }
 
 }  // namespace reqld::http_fetch

@@ -9,6 +9,7 @@
 
 #include "http_fetch/admission.hpp"
 #include "http_fetch/fetcher.hpp"
+#include "http_fetch/kept_connections.hpp"
 
 namespace reqld::http_fetch {
 
@@ -19,6 +20,7 @@ struct Surroundings {
   std::uint64_t buffered_bytes = 0;
   std::uint64_t connections_opened = 0;
   std::uint64_t bytes_received = 0;
+  KeptConnections kept = {};
 };
 
 class Transfer : public Admission::Ticket {
@@ -50,8 +52,10 @@ class Transfer : public Admission::Ticket {
   /// Calls the callback, once.
   void complete(Outcome outcome);
 
-  /// libcurl is about to close the socket that this transfer used last.
-  void on_socket_closing(int fd);
+  /// libcurl waits for this socket, on behalf of this transfer.
+  void on_socket_used(int fd) { socket_ = fd; }
+  /// libcurl is about to close the kept connection on which this transfer sent its request.
+  void on_kept_socket_closing(int fd);
 
  private:
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
@@ -60,6 +64,8 @@ class Transfer : public Admission::Ticket {
   static int on_request(void* self, char* peer_ip, char* local_ip, int peer_port, int local_port);
   static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
 
+  int may_send(int local_port);
+  bool is_repeatable() const { return request_.method == Method::kGet || request_.method == Method::kHead; }
   void set_method(CURL* easy);
   void set_headers(CURL* easy);
   bool add_header(std::string_view line);
@@ -91,7 +97,12 @@ class Transfer : public Admission::Ticket {
   std::string limit_exceeded_;   ///< why the body or header was cut short, as a reason text
   std::string denied_address_;   ///< refused by the policy since the last request was sent
   bool tried_address_ = false;   ///< another address was allowed meanwhile
+  int socket_ = -1;
+  int local_port_ = 0;
   bool awaiting_answer_ = false;
+  bool has_answer_ = false;         ///< any in this attempt, a redirect too
+  bool dirty_connection_ = false;   ///< the kept connection had unread bytes of an earlier answer
+  bool insists_on_fresh_ = false;   ///< this attempt repeats one that met a dirty connection
   bool dropped_ = false;  ///< the server took the request and closed the connection without a word
 };
 

@@ -151,7 +151,7 @@ void Worker::wait_and_dispatch() {
       continue;
     }
     // An earlier event of this round may have made libcurl lose interest.
-    if (slot(fd).events == 0) continue;
+    if (registered(fd) == 0) continue;
     int mask = 0;
     if (events[i].events & (EPOLLIN | EPOLLHUP)) mask |= CURL_CSELECT_IN;
     if (events[i].events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
@@ -280,7 +280,7 @@ void Worker::give_back(CURL* easy) {
     return;
   }
   // A reset forgets all options and credentials, but neither cookies nor TLS sessions; only the latter may be shared.
-  curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");
+  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, nullptr);
   curl_easy_reset(easy);
   spare_easies_.push_back(easy);
 }
@@ -291,31 +291,30 @@ void Worker::publish_counters() {
   counters_.connections_opened.fetch_add(std::exchange(around_.connections_opened, 0), std::memory_order_relaxed);
 }
 
-Worker::Slot& Worker::slot(int fd) {
+std::uint32_t& Worker::registered(int fd) {
   auto index = static_cast<std::size_t>(fd);
-  if (index >= slots_.size()) slots_.resize(std::max(index + 1, slots_.size() * 2));
-  return slots_[index];
+  if (index >= registered_.size()) registered_.resize(std::max(index + 1, registered_.size() * 2));
+  return registered_[index];
 }
 
 int Worker::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void*) {
   auto& worker = *static_cast<Worker*>(self);
-  Slot& slot = worker.slot(fd);
+  std::uint32_t& events = worker.registered(fd);
   std::uint32_t wanted = 0;
   if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) wanted |= EPOLLIN;
   if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) wanted |= EPOLLOUT;
-  if (what != CURL_POLL_REMOVE) {
-    char* transfer = nullptr;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-    slot.transfer_id = transfer ? reinterpret_cast<Transfer*>(transfer)->id() : 0;
+  char* transfer = nullptr;
+  if (wanted != 0 && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer) == CURLE_OK && transfer) {
+    reinterpret_cast<Transfer*>(transfer)->on_socket_used(fd);
   }
-  if (wanted == 0 && slot.events == 0) return 0;
+  if (wanted == 0 && events == 0) return 0;
   epoll_event event{.events = wanted, .data = {.fd = fd}};
-  int operation = wanted == 0 ? EPOLL_CTL_DEL : slot.events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  int operation = wanted == 0 ? EPOLL_CTL_DEL : events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   if (epoll_ctl(worker.epoll_fd_, operation, fd, &event) != 0 && operation == EPOLL_CTL_MOD) {
     // libcurl's own descriptors (of its resolver) come and go without a word; this is another one of that number.
     epoll_ctl(worker.epoll_fd_, EPOLL_CTL_ADD, fd, &event);
   }
-  slot.events = wanted;
+  events = wanted;
   return 0;
 }
 
@@ -331,10 +330,9 @@ int Worker::on_timer(CURLM*, long timeout_ms, void* self) {
 
 int Worker::on_close_socket(void* self, curl_socket_t fd) {
   auto& worker = *static_cast<Worker*>(self);
-  Slot& slot = worker.slot(fd);
-  auto found = worker.transfers_.find(slot.transfer_id);
-  if (found != worker.transfers_.end()) found->second->on_socket_closing(fd);
-  slot = {};
+  auto user = worker.transfers_.find(worker.around_.kept.forget(fd));
+  if (user != worker.transfers_.end()) user->second->on_kept_socket_closing(fd);
+  worker.registered(fd) = 0;
   return ::close(fd);
 }
 

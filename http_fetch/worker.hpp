@@ -96,12 +96,8 @@ class Worker {
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
   static int on_close_socket(void* self, curl_socket_t fd);
 
-  /// libcurl's interest in a descriptor.
-  struct Slot {
-    std::uint32_t events = 0;       ///< registered with epoll; 0: not registered
-    std::uint64_t transfer_id = 0;  ///< the last one to use it
-  };
-  Slot& slot(int fd);
+  /// The events that epoll watches for libcurl on a descriptor; 0: none.
+  std::uint32_t& registered(int fd);
 
   const Options& options_;
   SharedCounters& counters_;
@@ -117,7 +113,7 @@ class Worker {
   Admission admission_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Transfer>> transfers_;
   std::optional<Clock::time_point> timer_;
-  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> registered_;
   std::vector<CURL*> spare_easies_;
 };
 
