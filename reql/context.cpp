@@ -88,4 +88,15 @@ BatchLimits Context::batch_limits(bool first) const {
   return limits;
 }
 
+void check_array_sizes(const Context& cx, const Datum& d) {
+  // Every element takes a byte of the encoding: few values need a walk.
+  if (d.encoded_size() <= cx.options.array_limit) return;
+  if (d.is(Type::kArray)) {
+    check_array_size(cx, d.array_size());
+    for (std::size_t i = 0; i < d.array_size(); ++i) check_array_sizes(cx, d.at(i));
+  } else if (d.is(Type::kObject)) {
+    for (std::size_t i = 0; i < d.object_size(); ++i) check_array_sizes(cx, d.value_at(i));
+  }
+}
+
 }  // namespace reqld::reql

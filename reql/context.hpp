@@ -96,5 +96,7 @@ const char* thread_stack_limit();
 
 /// Throws the recorded RESOURCE_LIMIT error when an array of `size` is longer than `array_limit` allows.
 void check_array_size(const Context& cx, std::size_t size);
+/// The same for every array inside a value that came from outside (r.json, r.http).
+void check_array_sizes(const Context& cx, const Datum& d);
 
 }  // namespace reqld::reql

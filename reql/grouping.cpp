@@ -1,10 +1,173 @@
 #include "reql/grouping.hpp"
 
+#include <algorithm>
+#include <unordered_map>
+
+#include "reql/index_cursor.hpp"
+
 namespace reqld::reql {
 
-Datum grouped_to_datum(Context& cx, const GroupedData& grouped) {
+namespace {
+
+constexpr std::size_t kReadRows = 1000;
+
+/// What each group has, by group. Keys are copied out of the rows: they outlive them.
+template <typename T>
+class GroupMap {
+ public:
+  template <typename Make>
+  T& at(const Datum& group, Make make) {
+    const auto found = map_.find(group);
+    if (found != map_.end()) return found->second;
+    return map_.emplace(group.compact(), make()).first->second;
+  }
+  std::vector<std::pair<Datum, T>> sorted() {
+    std::vector<std::pair<Datum, T>> all;
+    all.reserve(map_.size());
+    for (auto& [group, value] : map_) all.emplace_back(group, std::move(value));
+    map_.clear();
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    return all;
+  }
+
+ private:
+  std::unordered_map<Datum, T, DatumHash> map_;
+};
+
+/// Every element of `key` as a group of its own; an empty array is no key at all.
+void spread(const Datum& key, Batch& groups) {
+  if (!key.is(Type::kArray)) {
+    groups.push_back(key);
+    return;
+  }
+  for (std::size_t i = 0; i < key.array_size(); ++i) groups.push_back(key.at(i));
+  if (key.array_size() == 0) groups.emplace_back();
+}
+
+}  // namespace
+
+Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
+  const Ref<GroupedData> copy = entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
+  copy->steps_ = steps_;
+  copy->steps_.push_back(std::move(step));
+  return copy;
+}
+
+bool GroupedData::next_rows(Context& cx, Batch& rows, Batch& index_values) const {
+  BatchLimits limits;
+  limits.max_rows = kReadRows;
+  if (rows_) return rows_->next(cx, limits, rows);
+  std::vector<IndexEntry> entries;
+  const bool more = entries_->next(cx, limits, entries);
+  for (IndexEntry& e : entries) {
+    rows.push_back(std::move(e.document));
+    index_values.push_back(std::move(e.value));
+  }
+  return more;
+}
+
+void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_value, Batch& groups) const {
+  const std::size_t count = keys_.functions.size() + (index_value ? 1 : 0);
+  const auto key = [&](std::size_t i) {
+    if (i == keys_.functions.size()) return *index_value;
+    return keys_.functions[i]->call1_if_exists(cx, row).value_or(Datum());
+  };
+  if (count == 1) {
+    const bool spreads = keys_.multi && !index_value;
+    if (spreads) {
+      spread(key(0), groups);
+    } else {
+      groups.push_back(key(0));
+    }
+    return;
+  }
+  // Every combination of the keys' values, the last key's changing fastest.
+  std::vector<Batch> combinations(1);
+  Batch values;
+  for (std::size_t i = 0; i < count; ++i) {
+    values.clear();
+    if (keys_.multi && i < keys_.functions.size()) {
+      spread(key(i), values);
+    } else {
+      values.push_back(key(i));
+    }
+    std::vector<Batch> longer;
+    longer.reserve(combinations.size() * values.size());
+    for (const Batch& c : combinations) {
+      for (const Datum& v : values) {
+        longer.push_back(c);
+        longer.back().push_back(v);
+      }
+    }
+    check_array_size(cx, longer.size());
+    combinations = std::move(longer);
+  }
+  for (const Batch& c : combinations) groups.push_back(Datum::array(c));
+}
+
+void GroupedData::read(Context& cx, const Sink& sink) const {
+  if (rows_) refuse_infinite(*rows_);
+  Batch rows, index_values, groups, made;
+  bool more = true;
+  while (more) {
+    rows.clear();
+    index_values.clear();
+    cx.check_in();
+    more = next_rows(cx, rows, index_values);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      groups.clear();
+      groups_of(cx, rows[i], index_values.empty() ? nullptr : &index_values[i], groups);
+      made.clear();
+      made.push_back(std::move(rows[i]));
+      for (const auto& step : steps_) {
+        if (!made.empty()) step->run(cx, made, 0);
+      }
+      if (made.empty()) continue;
+      for (const Datum& group : groups) sink(group, made);
+    }
+  }
+}
+
+Ref<GroupedData> GroupedData::aggregate(Context& cx, const Aggregation& aggregation) const {
+  GroupMap<std::unique_ptr<Accumulator>> accumulators;
+  read(cx, [&](const Datum& group, Batch& rows) {
+    Accumulator& a = *accumulators.at(group, [&] { return aggregation.start(); });
+    for (const Datum& row : rows) a.add(cx, row);
+  });
+  Groups results;
+  for (auto& [group, accumulator] : accumulators.sorted()) {
+    if (accumulator->any()) results.emplace_back(group, Value(accumulator->finish(cx)));
+  }
+  return make_ref<GroupedData>(std::move(results));
+}
+
+const GroupedData::Groups& GroupedData::groups(Context& cx) {
+  if (!is_stream()) return groups_;
+  Args::blaming(node_, [&] {
+    GroupMap<Batch> rows_by_group;
+    std::size_t total = 0;
+    const auto collect = [&](const Datum& group, Batch& rows) {
+      total += rows.size();
+      if (total > cx.options.array_limit) {
+        throw_resource("Grouped data over size limit `" + std::to_string(cx.options.array_limit) +
+                       "`.  Try putting a reduction (like `.reduce` or `.count`) on the end.");
+      }
+      Batch& all = rows_by_group.at(group, [] { return Batch(); });
+      all.insert(all.end(), rows.begin(), rows.end());
+    };
+    read(cx, collect);
+    for (auto& [group, rows] : rows_by_group.sorted()) groups_.emplace_back(group, Value(Datum::array(rows)));
+  });
+  rows_ = {};
+  entries_ = {};
+  return groups_;
+}
+
+Datum grouped_to_datum(Context& cx, GroupedData& grouped) {
+  const GroupedData::Groups& groups = grouped.groups(cx);
+  check_array_size(cx, groups.size());
   ArrayBuilder data;
-  for (const auto& [group, value] : grouped.groups) data.add(Datum::array({group, to_datum(cx, value)}));
+  for (const auto& [group, value] : groups) data.add(Datum::array({group, to_datum(cx, value)}));
   ObjectBuilder object;
   object.set("$reql_type$", Datum::string("GROUPED_DATA"));
   object.set("data", data.finish());
@@ -12,10 +175,13 @@ Datum grouped_to_datum(Context& cx, const GroupedData& grouped) {
 }
 
 Value eval_over_groups(const Node& node, Env& env, const Value& grouped) {
-  std::vector<std::pair<Datum, Value>> results;
-  for (const auto& [group, value] : grouped.object<GroupedData>().groups) {
+  GroupedData::Groups results;
+  const GroupedData::Groups& groups = grouped.object<GroupedData>().groups(env.cx);
+  results.reserve(groups.size());
+  for (const auto& [group, value] : groups) {
+    env.cx.check_in();
     Args args(node, env);
-    args.preset(0, value);
+    args.preset(0, value, &node);
     // A lazy result would be read by all that follows, group by group: keep it as data.
     results.emplace_back(group, Value(to_datum(env.cx, node.def->eval(args))));
   }

@@ -1,23 +1,69 @@
 // Grouped data: what `group` makes and terms after it are applied to, group by group.
 #pragma once
 
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include "datum/datum.hpp"
+#include "reql/accumulate.hpp"
 #include "reql/eval.hpp"
 #include "reql/object.hpp"
+#include "reql/stream.hpp"
+#include "reql/streams/step.hpp"
 
 namespace reqld::reql {
 
-/// Groups in order of their keys, each with its value so far.
+class IndexCursor;
+
+/// How rows find their groups. The group is the value of the one key, or the array of several; null stands for a key that the
+/// row does not have.
+struct GroupKeys {
+  std::vector<Ref<Function>> functions;
+  /// A key that is an array stands for each of its elements.
+  bool multi = false;
+};
+
+/// Groups in order of their keys, each with its value so far; or a sequence whose rows are still to be read and grouped.
 class GroupedData : public Object {
  public:
-  explicit GroupedData(std::vector<std::pair<Datum, Value>> g) : groups(std::move(g)) {}
-  const std::vector<std::pair<Datum, Value>> groups;
+  using Groups = std::vector<std::pair<Datum, Value>>;
+
+  explicit GroupedData(Groups groups) : groups_(std::move(groups)) {}
+  /// Reads `rows` when it is asked for results. `node` is blamed for them.
+  GroupedData(Ref<Stream> rows, GroupKeys keys, const Node* node)
+      : rows_(std::move(rows)), keys_(std::move(keys)), node_(node) {}
+  /// Reads an index; its value is the last key.
+  GroupedData(Ref<IndexCursor> entries, GroupKeys keys, const Node* node)
+      : entries_(std::move(entries)), keys_(std::move(keys)), node_(node) {}
+
+  /// Whether rows are still to be read.
+  bool is_stream() const { return rows_ || entries_; }
+
+  /// The same rows and groups, with `step` done to each row after it was grouped. Requires is_stream(); the rows are read once.
+  Ref<GroupedData> with(Ref<RowStep> step) const;
+
+  /// Folds each group while reading: one accumulator per group is kept, not its rows. Requires is_stream().
+  Ref<GroupedData> aggregate(Context& cx, const Aggregation& aggregation) const;
+
+  /// The groups; of a stream their rows as arrays. Throws when these are more than array_limit.
+  const Groups& groups(Context& cx);
+
+ private:
+  using Sink = std::function<void(const Datum& group, Batch& rows)>;
+  void read(Context& cx, const Sink& sink) const;
+  bool next_rows(Context& cx, Batch& rows, Batch& index_values) const;
+  void groups_of(Context& cx, const Datum& row, const Datum* index_value, Batch& groups) const;
+
+  Groups groups_;
+  Ref<Stream> rows_;
+  Ref<IndexCursor> entries_;
+  GroupKeys keys_;
+  std::vector<Ref<RowStep>> steps_;
+  const Node* node_ = nullptr;
 };
 
 /// {"$reql_type$": "GROUPED_DATA", "data": [[group, value], …]}
-Datum grouped_to_datum(Context& cx, const GroupedData& grouped);
+Datum grouped_to_datum(Context& cx, GroupedData& grouped);
 
 }  // namespace reqld::reql

@@ -196,7 +196,7 @@ class Parser {
 
   static Datum string(std::string_view text, const Place& place) {
     try {
-      check_utf8(text);
+      utf8::check(text);
     } catch (const DatumError& e) {
       fail(&place, e.what());
     }

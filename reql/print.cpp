@@ -186,6 +186,15 @@ std::string print_function(const Node& func) {
   return std::move(printer.text);
 }
 
+std::string print_function_source(const Node& func) {
+  const std::string text = print_function(func);
+  // The same names and body in another frame.
+  const std::size_t open = text.find('('), close = text.find(')');
+  const std::size_t body = text.find("{ return ") + 9;
+  return "function (captures = [(no implicit)]) (args = [" + text.substr(open + 1, close - open - 1) + "]) " +
+         text.substr(body, text.size() - body - 3);
+}
+
 std::string print_index_create(const std::string& name, const Datum& definition) {
   std::string text = "indexCreate('" + name + "', " + print_source(definition);
   const bool multi = definition.get("multi")->as_bool();

@@ -12,6 +12,9 @@ namespace reqld::reql {
 /// The JavaScript text of a FUNC node: function(var1) { return var1("a").add(1); }
 std::string print_function(const Node& func);
 
+/// What info() shows of a function: "function (captures = [(no implicit)]) (args = [var1]) …".
+std::string print_function_source(const Node& func);
+
 /// indexCreate('name', function(…) { … }, {multi: true})
 std::string print_index_create(const std::string& name, const Datum& definition);
 

@@ -1,5 +1,8 @@
 #include "reql/stream.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "reql/error.hpp"
 
 namespace reqld::reql {
@@ -84,8 +87,9 @@ void refuse_infinite(const Stream& stream) {
   }
 }
 
-void for_each_row(Context& cx, Stream& stream, const std::function<bool(Datum&)>& each, bool allow_infinite) {
-  if (!allow_infinite) refuse_infinite(stream);
+namespace {
+
+void read_batches(Context& cx, Stream& stream, const std::function<bool(Batch&)>& each) {
   Batch batch;
   BatchLimits limits;
   limits.max_rows = 1000;
@@ -94,10 +98,20 @@ void for_each_row(Context& cx, Stream& stream, const std::function<bool(Datum&)>
     batch.clear();
     cx.check_in();
     more = stream.next(cx, limits, batch);
-    for (Datum& row : batch) {
-      if (!each(row)) return;
-    }
+    if (!each(batch)) return;
   }
+}
+
+}  // namespace
+
+void for_each_row(Context& cx, Stream& stream, const std::function<bool(Datum&)>& each, bool allow_infinite) {
+  if (!allow_infinite) refuse_infinite(stream);
+  read_batches(cx, stream, [&](Batch& batch) { return std::all_of(batch.begin(), batch.end(), std::ref(each)); });
+}
+
+void for_each_batch(Context& cx, Stream& stream, const std::function<bool(Batch&)>& each) {
+  refuse_infinite(stream);
+  read_batches(cx, stream, each);
 }
 
 Datum to_array(Context& cx, Stream& stream) {

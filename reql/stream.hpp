@@ -39,6 +39,8 @@ class Stream : public Object {
   /// Rows are found by something that a write to them may change (a secondary index), so a row might be met again. Streams
   /// over another stream pass its answer on.
   virtual bool may_revisit() const { return false; }
+  /// A promise that no more than `rows` rows will be asked for, made before any was: a sort need not keep the others.
+  virtual void expect_at_most(std::size_t /*rows*/) {}
 };
 
 /// Reads a stream row by row, a batch at a time.
@@ -64,6 +66,8 @@ Ref<Stream> stream_of_rows(std::vector<Datum> rows, bool is_array);
 Datum to_array(Context& cx, Stream& stream);
 /// Calls `each` for every row until the end, or until it returns false. Refuses infinite streams unless `allow_infinite`.
 void for_each_row(Context& cx, Stream& stream, const std::function<bool(Datum&)>& each, bool allow_infinite = false);
+/// Calls `each` with one batch after the other until the end, or until it returns false. Refuses infinite streams.
+void for_each_batch(Context& cx, Stream& stream, const std::function<bool(Batch&)>& each);
 /// Throws the recorded error when `stream` is infinite.
 void refuse_infinite(const Stream& stream);
 

@@ -11,26 +11,45 @@ Datum db_config(const storage::DbInfo& db) {
   return out.finish();
 }
 
+std::int64_t shard_count(const storage::TableInfo& table) {
+  if (!table.settings.is(Type::kObject)) return 1;
+  const auto shards = table.settings.get("shards");
+  return shards ? shards->as_integer() : 1;
+}
+
 namespace {
 
-// This process is the whole cluster: every shard has its one replica here.
-Datum shards_config(const Engine& engine, const Datum& settings) {
-  std::int64_t count = 1;
-  if (settings.is(Type::kObject)) {
-    if (const auto shards = settings.get("shards")) count = shards->as_integer();
-  }
-  const Datum server = Datum::string(engine.options().server_name);
-  ObjectBuilder shard;
-  shard.set("primary_replica", server);
-  shard.set("replicas", Datum::array({server}));
-  shard.set("nonvoting_replicas", Datum::empty_array());
-  const Datum one = shard.finish();
+// This process is the whole cluster: every shard is here.
+Datum repeated(const Datum& shard, const storage::TableInfo& table) {
   ArrayBuilder shards;
-  for (std::int64_t i = 0; i < count; ++i) shards.add(one);
+  for (std::int64_t i = shard_count(table); i > 0; --i) shards.add(shard);
   return shards.finish();
 }
 
 }  // namespace
+
+Datum table_status(const Engine& engine, const std::string& db_name, const storage::TableInfo& table, bool all_replicas_ready) {
+  const Datum server = Datum::string(engine.options().server_name);
+  ObjectBuilder replica;
+  replica.set("server", server);
+  replica.set("state", Datum::string("ready"));
+  ObjectBuilder shard;
+  shard.set("primary_replicas", Datum::array({server}));
+  shard.set("replicas", Datum::array({replica.finish()}));
+  ObjectBuilder status;
+  status.set("all_replicas_ready", Datum::boolean(all_replicas_ready));
+  for (const char* name : {"ready_for_outdated_reads", "ready_for_reads", "ready_for_writes"}) {
+    status.set(name, Datum::boolean(true));
+  }
+  ObjectBuilder out;
+  out.set("id", Datum::string(table.id));
+  out.set("db", Datum::string(db_name));
+  out.set("name", Datum::string(table.name));
+  out.set("raft_leader", server);
+  out.set("shards", repeated(shard.finish(), table));
+  out.set("status", status.finish());
+  return out.finish();
+}
 
 Datum table_config(const Engine& engine, const std::string& db_name, const storage::TableInfo& table) {
   ObjectBuilder out;
@@ -42,7 +61,12 @@ Datum table_config(const Engine& engine, const std::string& db_name, const stora
   ArrayBuilder indexes;
   for (const auto& [name, index] : table.indexes) indexes.add(Datum::string(name));
   out.set("indexes", indexes.finish());
-  out.set("shards", shards_config(engine, table.settings));
+  const Datum server = Datum::string(engine.options().server_name);
+  ObjectBuilder shard;
+  shard.set("primary_replica", server);
+  shard.set("replicas", Datum::array({server}));
+  shard.set("nonvoting_replicas", Datum::empty_array());
+  out.set("shards", repeated(shard.finish(), table));
   Datum acks = Datum::string("majority");
   if (table.settings.is(Type::kObject)) {
     if (auto set = table.settings.get("write_acks")) acks = *set;

@@ -1,5 +1,9 @@
 // db_config and table_config: what exists, and how it is set up.
 
+#include "datum/json.hpp"
+#include "reql/error.hpp"
+#include "reql/names.hpp"
+#include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table_config.hpp"
 
@@ -7,9 +11,66 @@ namespace reqld::reql {
 
 namespace {
 
+[[noreturn]] void wrong_format(const std::string& table, const std::string& why) {
+  throw_logic("The change you're trying to make to `rethinkdb." + table + "` has the wrong format. " + why);
+}
+
+void check(const storage::Result<storage::Sequence>& result) {
+  if (!result) throw_storage_error(result.error());
+}
+
+// The text of a field that must be one.
+std::string text_field(const std::string& table, const Datum& row, std::string_view name) {
+  const auto field = row.get(name);
+  if (!field) wrong_format(table, "Expected a field named `" + std::string(name) + "`.");
+  if (!field->is(Type::kString)) {
+    wrong_format(table, "In `" + std::string(name) + "`: Expected a string; got " + to_pretty_json(*field));
+  }
+  return std::string(field->as_string());
+}
+
+// Nothing but the fields of the present row may be there, and those named must be as they are.
+void check_fields(const std::string& table, const Datum& old_row, const Datum& new_row,
+                  std::initializer_list<std::string_view> read_only) {
+  for (std::size_t i = 0; i < new_row.object_size(); ++i) {
+    if (!old_row.get(new_row.name_at(i))) {
+      wrong_format(table, "Unexpected key(s) `" + std::string(new_row.name_at(i)) + "`.");
+    }
+  }
+  for (const std::string_view name : read_only) {
+    const auto now = new_row.get(name);
+    if (!now || !(*now == *old_row.get(name))) {
+      wrong_format(table, "The `" + std::string(name) + "` field is read-only.");
+    }
+  }
+}
+
 class DbConfigTable : public SystemTable {
  public:
   explicit DbConfigTable(IdentifierFormat format) : SystemTable("db_config", format) {}
+
+  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+    RowOutcome outcome;
+    outcome.old_row = get(cx, key);
+    outcome.new_row = compute(cx, outcome.old_row);
+    storage::Database& database = cx.database();
+    if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
+    if (outcome.old_row.is_null()) throw_logic("To create a database, use `db_create()`.");
+    const std::string id(key.as_string());
+    if (outcome.new_row.is_null()) {
+      check(await_storage(cx, [&](auto done) { database.drop_db(id, std::move(done)); }));
+      return outcome;
+    }
+    check_fields(name(), outcome.old_row, outcome.new_row, {"id"});
+    const std::string new_name = text_field(name(), outcome.new_row, "name");
+    check_name("Database", new_name);
+    if (new_name == text_field(name(), outcome.old_row, "name")) return outcome;
+    if (new_name == kSystemDatabase || database.catalog()->db(new_name)) {
+      throw_logic("Cannot rename database to `" + new_name + "` because database `" + new_name + "` already exists.");
+    }
+    check(await_storage(cx, [&](auto done) { database.rename_db(id, new_name, std::move(done)); }));
+    return outcome;
+  }
 
  protected:
   std::vector<Datum> rows(Context& cx) override {
@@ -23,6 +84,52 @@ class TableConfigTable : public SystemTable {
  public:
   explicit TableConfigTable(IdentifierFormat format) : SystemTable("table_config", format) {}
 
+  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+    RowOutcome outcome;
+    outcome.old_row = get(cx, key);
+    outcome.new_row = compute(cx, outcome.old_row);
+    if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
+    if (outcome.old_row.is_null()) throw_logic("To create a table, use `table_create()`.");
+    const std::string id(key.as_string());
+    if (outcome.new_row.is_null()) {
+      check(await_storage(cx, [&](auto done) { cx.database().drop_table(id, std::move(done)); }));
+      return outcome;
+    }
+    const Datum& row = outcome.new_row;
+    const auto hook = row.get("write_hook");
+    if (!hook || !(*hook == *outcome.old_row.get("write_hook"))) {
+      wrong_format(name(), "The `write_hook` field is read-only and can't be used to create or drop a write hook function.");
+    }
+    check_fields(name(), outcome.old_row, row, {"id", "db", "primary_key", "indexes"});
+    const std::string new_name = text_field(name(), row, "name");
+    check_name("Table", new_name);
+    if (new_name != text_field(name(), outcome.old_row, "name")) check_free(cx, id, new_name);
+    const std::string durability = text_field(name(), row, "durability");
+    if (durability != "hard" && durability != "soft") {
+      wrong_format(name(), "In `durability`: Expected \"hard\" or \"soft\", got \"" + durability + "\".");
+    }
+    const std::string acks = text_field(name(), row, "write_acks");
+    if (acks != "majority" && acks != "single") {
+      wrong_format(name(), "In `write_acks`: Expected \"single\" or \"majority\", got \"" + acks + "\".");
+    }
+    const std::size_t shards = read_shards(outcome.old_row, row);
+    check(await_storage(cx, [&](auto done) {
+      cx.database().alter_table(
+          id,
+          [&](storage::TableInfo& table) -> storage::Result<void> {
+            table.name = new_name;
+            table.durability = durability == "hard" ? storage::Durability::kHard : storage::Durability::kSoft;
+            ObjectBuilder settings = table.settings.is(Type::kObject) ? ObjectBuilder(table.settings) : ObjectBuilder();
+            settings.set("write_acks", Datum::string(acks));
+            settings.set("shards", Datum::integer(static_cast<std::int64_t>(shards)));
+            table.settings = settings.finish();
+            return {};
+          },
+          std::move(done));
+    }));
+    return outcome;
+  }
+
  protected:
   std::vector<Datum> rows(Context& cx) override {
     std::vector<Datum> out;
@@ -34,6 +141,31 @@ class TableConfigTable : public SystemTable {
       }
     }
     return out;
+  }
+
+ private:
+  static void check_free(Context& cx, const std::string& id, const std::string& new_name) {
+    const auto catalog = cx.database().catalog();
+    const auto at = catalog->tables_by_id.find(id);
+    if (at == catalog->tables_by_id.end()) throw_logic("The table does not exist any more.");
+    if (!catalog->tables.contains({at->second->db_id, new_name})) return;
+    throw_logic("Can't rename table `" + at->second->name + "` to `" + new_name + "` because table `" + new_name +
+                "` already exists.");
+  }
+
+  // Every shard must be as one server can have it; only their number is a choice.
+  std::size_t read_shards(const Datum& old_row, const Datum& row) const {
+    const auto shards = row.get("shards");
+    if (!shards || !shards->is(Type::kArray) || shards->array_size() == 0) {
+      wrong_format(name(), "In `shards`: You must specify at least one shard.");
+    }
+    const Datum shard = old_row.get("shards")->at(0);
+    for (std::size_t i = 0; i < shards->array_size(); ++i) {
+      if (!(shards->at(i) == shard)) {
+        wrong_format(name(), "In `shards`: Every shard has this server as its only replica; got " + to_pretty_json(shards->at(i)));
+      }
+    }
+    return shards->array_size();
   }
 };
 

@@ -14,11 +14,13 @@ using Maker = Ref<Table> (*)(IdentifierFormat);
 struct Entry {
   std::string_view name;
   Maker make;
+  std::string_view id;
 };
 constexpr Entry kTables[] = {
-    {"db_config", make_db_config_table},
-    {"table_config", make_table_config_table},
-    {"users", make_users_table},
+    {"db_config", make_db_config_table, "77e2a360-e196-5a6e-8a02-341743cfe122"},
+    {"table_config", make_table_config_table, "4c16a05c-fbdd-5cbf-9e28-57d927474b01"},
+    {"table_status", make_table_status_table, "bd984e39-2e8b-5ef3-9ca8-cec6a9de24a1"},
+    {"users", make_users_table, ""},
 };
 
 bool within(const Datum& key, const Bounds& bounds) {
@@ -63,6 +65,13 @@ Ref<Table> open_system_table(const std::string& name, IdentifierFormat format) {
     if (entry.name == name) return entry.make(format);
   }
   throw_op_failed("Table `rethinkdb." + name + "` does not exist.");
+}
+
+std::string system_table_id(const std::string& name) {
+  for (const Entry& entry : kTables) {
+    if (entry.name == name) return std::string(entry.id);
+  }
+  return {};
 }
 
 std::vector<std::string> system_table_names() {

@@ -11,6 +11,9 @@
 namespace reqld::reql {
 
 inline constexpr std::string_view kSystemDatabase = "rethinkdb";
+/// The ids that the database and its tables have in every RethinkDB.
+inline constexpr std::string_view kSystemDatabaseId = "b99b9572-8e53-5fef-9a2b-5e6aba3edf1c";
+std::string system_table_id(const std::string& name);
 
 /// Base of the system tables. A table says how its rows are made, and what may be written.
 class SystemTable : public Table {
@@ -47,6 +50,7 @@ std::vector<std::string> system_table_names();
 // The tables, one file each.
 Ref<Table> make_db_config_table(IdentifierFormat format);
 Ref<Table> make_table_config_table(IdentifierFormat format);
+Ref<Table> make_table_status_table(IdentifierFormat format);
 Ref<Table> make_users_table(IdentifierFormat format);
 
 }  // namespace reqld::reql

@@ -1,0 +1,225 @@
+// Between types: coerce_to, type_of, JSON, binaries; the bounds of all values; literals for merge and update.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "datum/json.hpp"
+#include "datum/utf8.hpp"
+#include "reql/eval.hpp"
+#include "reql/table.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// --- coerce_to
+
+// Everything that type_of may answer, and the types above them.
+constexpr std::string_view kTypeNames[] = {
+    "ARRAY",          "BINARY",           "BOOL",   "DATUM",  "DB",       "FUNCTION", "GROUPED_DATA",
+    "GROUPED_STREAM", "MAXVAL",           "MINVAL", "NULL",   "NUMBER",   "OBJECT",   "SELECTION<ARRAY>",
+    "SELECTION<OBJECT>", "SELECTION<STREAM>", "SEQUENCE", "STREAM", "STRING", "TABLE", "TABLE_SLICE",
+};
+
+// In messages, a time or geometry is the object that it looks like.
+std::string source_name(Context& cx, const Value& v) {
+  if (!v.is_datum()) return type_of(cx, v);
+  switch (v.raw_datum().type()) {
+    case Type::kBinary: return "BINARY";
+    case Type::kTime:
+    case Type::kGeometry: return "OBJECT";
+    default: return std::string(type_name(v.raw_datum().type()));
+  }
+}
+
+Datum to_string(const Datum& d) {
+  if (d.is(Type::kString)) return d;
+  if (!d.is(Type::kBinary)) return Datum::string(to_json(d));
+  const std::string bytes = d.binary_bytes();
+  utf8::check(bytes);
+  return Datum::string(bytes);
+}
+
+Datum to_number(const Datum& text) {
+  const std::string copy(text.as_string());
+  char* end = nullptr;
+  const double d = std::strtod(copy.c_str(), &end);
+  if (copy.empty() || end != copy.c_str() + copy.size() || !std::isfinite(d)) {
+    throw_logic("Could not coerce `" + copy + "` to NUMBER.");
+  }
+  return Datum::number(d);
+}
+
+Datum to_pairs(const Datum& value) {
+  const Datum object = to_pseudo_object(value);
+  ArrayBuilder pairs;
+  for (std::size_t i = 0; i < object.object_size(); ++i) {
+    pairs.add(Datum::array({Datum::string(object.name_at(i)), object.value_at(i)}));
+  }
+  return pairs.finish();
+}
+
+Datum from_pairs(Context& cx, Stream& stream) {
+  ObjectBuilder object;
+  for_each_row(cx, stream, [&](Datum& pair) {
+    if (const std::size_t size = pair.array_size(); size != 2) {
+      throw_logic("Expected array of size 2, but got size " + std::to_string(size) + ".");
+    }
+    const Datum key = pair.at(0);
+    const std::string_view name = key.as_string();
+    Datum value = pair.at(1);
+    if (const Datum* present = object.find(name)) {
+      throw_logic("Duplicate key " + to_json(key) + " in coerced object.  (got " + to_json(*present) + " and " +
+                  to_json(value) + " as values)");
+    }
+    object.set(name, std::move(value));
+    return true;
+  });
+  return from_pseudo_object(object.finish());
+}
+
+// Nullopt: there is no way from this type to that one.
+std::optional<Datum> coerce_datum(Context& cx, const Datum& d, std::string_view to) {
+  if (to == "DATUM") return d;
+  if (to == "STRING") return to_string(d);
+  switch (d.type()) {
+    case Type::kString:
+      if (to == "NUMBER") return to_number(d);
+      if (to == "BINARY") return Datum::binary(d.as_string());
+      break;
+    case Type::kObject:
+    case Type::kTime:
+    case Type::kGeometry:
+      if (to == "ARRAY") return to_pairs(d);
+      if (to == "OBJECT") return d;
+      break;
+    case Type::kArray:
+      if (to == "OBJECT") return from_pairs(cx, *stream_of_array(d));
+      break;
+    default: break;
+  }
+  return std::nullopt;
+}
+
+bool is_sequence(const Value& v) {
+  return v.is(ValueKind::kSequence) || v.is(ValueKind::kSelection) || v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
+}
+
+std::optional<Value> coerce_sequence(Args& args, const Value& v, std::string_view to) {
+  Context& cx = args.cx();
+  if (to == "SEQUENCE") return v;
+  if (to == "STREAM") return Value(to_stream(cx, v));
+  if (to != "ARRAY" && to != "OBJECT" && to != "STRING") return std::nullopt;
+  const Ref<Stream> stream = to_stream(cx, v);
+  Args::blaming(args.node_of(0), [&] { refuse_infinite(*stream); });
+  if (to == "OBJECT") return Value(from_pairs(cx, *stream));
+  const Datum array = to_array(cx, *stream);
+  return Value(to == "ARRAY" ? array : to_string(array));
+}
+
+Value coerce_to(Args& args) {
+  Context& cx = args.cx();
+  const Value v = args.value(0);
+  const std::string to = utf8::to_upper(args.string(1));
+  if (std::find(std::begin(kTypeNames), std::end(kTypeNames), to) == std::end(kTypeNames)) {
+    throw_logic("Unknown Type: " + to);
+  }
+  const std::string from = source_name(cx, v);
+  if (from == to) return v;
+  std::optional<Value> result;
+  if (to == "BOOL") {
+    const Datum d = Args::blaming(args.node_of(0), [&] { return to_datum(cx, v); });
+    result = Value(Datum::boolean(!d.is_null() && (!d.is(Type::kBool) || d.as_bool())));
+  } else if (is_sequence(v)) {
+    result = coerce_sequence(args, v, to);
+  } else if (v.is_datum() || v.is(ValueKind::kSingleSelection)) {
+    const Datum d = to_datum(cx, v);
+    if (v.is_datum() || source_name(cx, Value(d)) != to) {
+      if (auto coerced = coerce_datum(cx, d, to)) result = Value(std::move(*coerced));
+    } else {
+      result = Value(d);
+    }
+    if (!result && d.is(Type::kArray) && (to == "STREAM" || to == "SEQUENCE")) result = v;
+  }
+  if (!result) throw EvalError(ErrorCode::kQueryLogic, "Cannot coerce " + from + " to " + to + ".", args.node_of(0));
+  return *result;
+}
+
+Value type_of_term(Args& args) {
+  const Value v = args.value(0);
+  return Value(Datum::string(type_of(args.cx(), v)));
+}
+
+// --- JSON
+
+Value to_json_string(Args& args) { return Value(Datum::string(to_json(args.datum(0)))); }
+
+Value json(Args& args) {
+  Datum d = parse_json_term(args.string(0));
+  check_array_sizes(args.cx(), d);
+  return Value(std::move(d));
+}
+
+// --- others
+
+Value binary(Args& args) {
+  Datum d = args.datum(0);
+  if (d.is(Type::kBinary)) return Value(std::move(d));
+  return Value(Datum::binary(d.as_string()));
+}
+
+Value minval(Args&) { return Value(Datum::minval()); }
+Value maxval(Args&) { return Value(Datum::maxval()); }
+
+// Literals are known to merge and update alone, inside objects and arrays written out there; branch, default or object() do
+// not hand them on (rethinkdb issue 4428).
+bool may_be_literal(const Node& literal) {
+  for (const Node* n = literal.parent; n; n = n->parent) {
+    switch (n->def->type) {
+      case TermType::kMakeObj:
+      case TermType::kMakeArray:
+      case TermType::kArgs:
+      case TermType::kFunc: break;
+      case TermType::kMerge:
+      case TermType::kUpdate: return true;
+      default: return false;
+    }
+  }
+  return false;
+}
+
+// See is_literal() in reql/merge.hpp.
+Value literal(Args& args) {
+  if (!may_be_literal(args.node())) {
+    throw_logic(
+        "Stray literal keyword found: literal is only legal inside of the object passed to merge or update and cannot nest "
+        "inside other literals.");
+  }
+  ObjectBuilder marker;
+  marker.set("$reql_type$", Datum::string("LITERAL"));
+  if (args.has(0)) marker.set("value", args.datum(0));
+  return Value(marker.finish());
+}
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kCoerceTo, .name = "coerce_to", .arity = exactly(2), .eval = coerce_to,
+     .doc = "The value as another type."},
+    {.type = TermType::kTypeOf, .name = "type_of", .arity = exactly(1), .flags = kGroupAware, .eval = type_of_term,
+     .doc = "The name of the value's type."},
+    {.type = TermType::kJson, .name = "json", .arity = exactly(1), .eval = json, .doc = "The value that a JSON text stands for."},
+    {.type = TermType::kToJsonString, .name = "to_json_string", .arity = exactly(1), .eval = to_json_string,
+     .doc = "The value as JSON text."},
+    {.type = TermType::kBinary, .name = "binary", .arity = exactly(1), .eval = binary, .doc = "The bytes of a string."},
+    {.type = TermType::kMinval, .name = "minval", .arity = exactly(0), .eval = minval, .doc = "Less than every other value."},
+    {.type = TermType::kMaxval, .name = "maxval", .arity = exactly(0), .eval = maxval, .doc = "Greater than every other value."},
+    {.type = TermType::kLiteral, .name = "literal", .arity = between(0, 1), .eval = literal,
+     .doc = "In merge and update: a value that replaces instead of being merged; without one, the field is removed."},
+};
+
+}  // namespace
+
+std::span<const TermDef> convert_terms() { return kTerms; }
+
+}  // namespace reqld::reql

@@ -1,0 +1,121 @@
+// info: what a value is.
+
+#include "datum/json.hpp"
+#include "reql/eval.hpp"
+#include "reql/print.hpp"
+#include "reql/system_tables/system_table.hpp"
+#include "reql/table.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+Datum typed(std::string_view type) {
+  ObjectBuilder out;
+  out.set("type", Datum::string(type));
+  return out.finish();
+}
+
+Datum database_info(Context& cx, const std::string& name) {
+  ObjectBuilder out;
+  out.set("type", Datum::string("DB"));
+  out.set("name", Datum::string(name));
+  if (name == kSystemDatabase) {
+    out.set("id", Datum::string(kSystemDatabaseId));
+  } else {
+    const auto catalog = cx.database().catalog();
+    const storage::DbInfo* db = catalog->db(name);
+    if (!db) throw_op_failed("Database `" + name + "` does not exist.");
+    out.set("id", Datum::string(db->id));
+  }
+  return out.finish();
+}
+
+Datum table_info(Context& cx, Table& table) {
+  ObjectBuilder out;
+  out.set("type", Datum::string("TABLE"));
+  out.set("name", Datum::string(table.name()));
+  out.set("primary_key", Datum::string(table.primary_key()));
+  out.set("db", database_info(cx, table.database()));
+  out.set("doc_count_estimates", Datum::array({Datum::number(static_cast<double>(table.count(cx)))}));
+  ArrayBuilder indexes;
+  const auto stored = table.stored();
+  out.set("id", Datum::string(stored ? stored->id : system_table_id(table.name())));
+  if (stored) {
+    for (const auto& [name, index] : stored->indexes) indexes.add(Datum::string(name));
+  }
+  out.set("indexes", indexes.finish());
+  return out.finish();
+}
+
+Datum of_table(Context& cx, const std::string& type, Table& table) {
+  ObjectBuilder out;
+  out.set("type", Datum::string(type));
+  out.set("table", table_info(cx, table));
+  return out.finish();
+}
+
+void set_bound(ObjectBuilder& out, const std::string& side, const Datum& bound, bool open) {
+  const bool unbounded = bound.is(Type::kMinVal) || bound.is(Type::kMaxVal);
+  out.set(side + "_type", Datum::string(unbounded ? "unbounded" : open ? "open" : "closed"));
+  if (!unbounded) out.set(side, bound);
+}
+
+Datum slice_info(Context& cx, const TableSlice& slice) {
+  ObjectBuilder out(of_table(cx, "TABLE_SLICE", *slice.table));
+  out.set("index", Datum::string(slice.index.empty() ? slice.table->primary_key() : slice.index));
+  static constexpr std::string_view kSorting[] = {"UNORDERED", "ASCENDING", "DESCENDING"};
+  out.set("sorting", Datum::string(kSorting[static_cast<std::size_t>(slice.order)]));
+  set_bound(out, "left_bound", slice.bounds.lower, slice.bounds.lower_open);
+  set_bound(out, "right_bound", slice.bounds.upper, slice.bounds.upper_open);
+  return out.finish();
+}
+
+Datum datum_info(Context& cx, const Value& value) {
+  const Datum d = to_datum(cx, value);
+  ObjectBuilder out(typed(type_name(d.type())));
+  if (d.is(Type::kNull) || d.is(Type::kMinVal) || d.is(Type::kMaxVal)) return out.finish();
+  if (d.is(Type::kBinary)) {
+    out.set("count", Datum::number(static_cast<double>(d.binary_size())));
+    out.set("value", Datum::string(to_json(d)));
+  } else {
+    out.set("value", Datum::string(to_pretty_json(d)));
+  }
+  return out.finish();
+}
+
+Value info(Args& args) {
+  Context& cx = args.cx();
+  const Value v = args.value(0);
+  switch (v.kind()) {
+    case ValueKind::kDatabase: return Value(database_info(cx, v.object<DatabaseRef>().name));
+    case ValueKind::kTable: return Value(table_info(cx, *v.object<TableSlice>().table));
+    case ValueKind::kTableSlice: return Value(slice_info(cx, v.object<TableSlice>()));
+    case ValueKind::kSelection: return Value(of_table(cx, type_of(cx, v), *v.object<Selection>().table));
+    case ValueKind::kSingleSelection:
+      return Value(of_table(cx, "SELECTION<OBJECT>", *v.object<SingleSelection>().table));
+    case ValueKind::kFunction: {
+      ObjectBuilder out(typed("FUNCTION"));
+      const Node* node = v.object<Function>().node();
+      out.set("source_code", Datum::string(node ? print_function_source(*node) : "(a function)"));
+      return Value(out.finish());
+    }
+    case ValueKind::kSequence:
+      if (v.object<Stream>().is_array()) return Value(datum_info(cx, v));
+      return Value(typed("STREAM"));
+    case ValueKind::kDatum: return Value(datum_info(cx, v));
+    default: return Value(typed(type_of(cx, v)));
+  }
+}
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kInfo, .name = "info", .arity = exactly(1), .flags = kGroupAware, .eval = info,
+     .doc = "What a value is: its type and what is known about it."},
+};
+
+}  // namespace
+
+std::span<const TermDef> info_terms() { return kTerms; }
+
+}  // namespace reqld::reql

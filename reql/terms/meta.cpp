@@ -1,0 +1,296 @@
+// How tables are set up and doing: config, status, wait, reconfigure, rebalance. One server is the whole cluster: shards and
+// replicas are kept as asked for and shown, and change nothing about where data is.
+
+#include <algorithm>
+
+#include "datum/json.hpp"
+#include "reql/eval.hpp"
+#include "reql/storage_call.hpp"
+#include "reql/system_tables/system_table.hpp"
+#include "reql/table.hpp"
+#include "reql/table_config.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+using TablePtr = std::shared_ptr<const storage::TableInfo>;
+
+// What these terms work on: one table, or all of a database.
+struct Scope {
+  std::string database;
+  bool one_table = false;
+  std::vector<TablePtr> tables;
+};
+
+Scope read_scope(Args& args, std::string_view system_database_error, std::string_view system_table_error = {}) {
+  Context& cx = args.cx();
+  const Value v = args.value(0);
+  Scope out;
+  if (v.is(ValueKind::kDatabase)) {
+    out.database = v.object<DatabaseRef>().name;
+    if (out.database == kSystemDatabase) throw_op_failed(std::string(system_database_error));
+    const auto catalog = cx.database().catalog();
+    const storage::DbInfo* db = catalog->db(out.database);
+    if (!db) throw_op_failed("Database `" + out.database + "` does not exist.");
+    for (const auto& [key, table] : catalog->tables) {
+      if (key.first == db->id) out.tables.push_back(table);
+    }
+    return out;
+  }
+  return Args::blaming(args.node_of(0), [&] {
+    if (!v.is(ValueKind::kTable)) throw_kind_error(cx, "TABLE", v);
+    Table& table = *v.object<TableSlice>().table;
+    out.database = table.database();
+    out.one_table = true;
+    const auto info = table.stored();
+    if (!info) {
+      EvalError error(ErrorCode::kOpFailed,
+                      std::string(system_table_error.empty() ? system_database_error : system_table_error), &args.node());
+      throw EvalError(error);
+    }
+    out.tables.push_back(info);
+    return out;
+  });
+}
+
+TablePtr current(Context& cx, const TablePtr& table) {
+  const auto catalog = cx.database().catalog();
+  const auto at = catalog->tables_by_id.find(table->id);
+  return at == catalog->tables_by_id.end() ? table : at->second;
+}
+
+// --- config, status
+
+Value row_of(Args& args, const std::string& system_table, const std::string& id) {
+  return Value(ValueKind::kSingleSelection,
+               make_ref<SingleSelection>(open_table(args.cx(), std::string(kSystemDatabase), system_table), Datum::string(id)));
+}
+
+Value config(Args& args) {
+  Context& cx = args.cx();
+  const Value v = args.value(0);
+  if (v.is(ValueKind::kDatabase)) {
+    const std::string& name = v.object<DatabaseRef>().name;
+    if (name == kSystemDatabase) throw_op_failed("Database `rethinkdb` is special; you can't configure it.");
+    const auto catalog = cx.database().catalog();
+    const storage::DbInfo* db = catalog->db(name);
+    if (!db) throw_op_failed("Database `" + name + "` does not exist.");
+    return row_of(args, "db_config", db->id);
+  }
+  const Ref<Table> table = Args::blaming(args.node_of(0), [&] {
+    if (!v.is(ValueKind::kTable)) throw_kind_error(cx, "TABLE", v);
+    return v.object<TableSlice>().table;
+  });
+  const auto info = table->stored();
+  if (!info) throw_op_failed("Database `rethinkdb` is special; you can't configure the tables in it.");
+  return row_of(args, "table_config", info->id);
+}
+
+Value status(Args& args) {
+  const Ref<Table> table = args.table(0);
+  const auto info = table->stored();
+  if (!info) {
+    throw_op_failed("Database `rethinkdb` is special; the system tables in it don't have meaningful status information.");
+  }
+  return row_of(args, "table_status", info->id);
+}
+
+// --- wait: a table that exists is ready
+
+Value wait(Args& args) {
+  const Scope scope = read_scope(args,
+                                 "Database `rethinkdb` is special; the system tables in it are always available and don't need to "
+                                 "be waited on.");
+  if (const auto state = args.string_optarg("wait_for")) {
+    static constexpr std::string_view kStates[] = {"all_replicas_ready", "ready_for_outdated_reads", "ready_for_reads",
+                                                   "ready_for_writes"};
+    if (std::find(std::begin(kStates), std::end(kStates), *state) == std::end(kStates)) {
+      throw_logic("Unknown table readiness state: '" + *state +
+                  "', must be one of 'ready_for_outdated_reads', 'ready_for_reads', 'ready_for_writes', or 'all_replicas_ready'.");
+    }
+  }
+  if (const auto timeout = args.number_optarg("timeout"); timeout && *timeout < 0) {
+    throw EvalError(ErrorCode::kQueryLogic, "`timeout` must not be negative.", args.optarg_node("timeout"));
+  }
+  ObjectBuilder out;
+  out.set("ready", Datum::number(static_cast<double>(scope.tables.size())));
+  return Value(out.finish());
+}
+
+// --- reconfigure, rebalance
+
+
+void check_replicas(Args& args) {
+  constexpr std::string_view kDefaultTag = "default";
+  const Node* replicas_node = args.optarg_node("replicas");
+  const auto blame = [&](std::string message) -> void {
+    throw EvalError(ErrorCode::kQueryLogic, std::move(message), replicas_node);
+  };
+  const auto primary_tag = args.string_optarg("primary_replica_tag");
+  const auto nonvoting = args.datum_optarg("nonvoting_replica_tags");
+  const auto replicas = args.datum_optarg("replicas");
+  std::vector<std::pair<std::string, std::int64_t>> counts;
+  if (replicas && replicas->is(Type::kObject)) {
+    if (!primary_tag) blame("`primary_replica_tag` must be specified when `replicas` is an OBJECT.");
+    for (std::size_t i = 0; i < replicas->object_size(); ++i) {
+      const std::int64_t n = Args::blaming(replicas_node, [&] { return replicas->value_at(i).as_integer(); });
+      if (n < 0) blame("Can't have a negative number of replicas");
+      counts.emplace_back(replicas->name_at(i), n);
+    }
+  } else {
+    if (replicas && primary_tag) blame("`replicas` must be an OBJECT if `primary_replica_tag` is specified.");
+    if (replicas && nonvoting) blame("`replicas` must be an OBJECT if `nonvoting_replica_tags` is specified.");
+    std::int64_t n = 1;
+    if (replicas) n = Args::blaming(replicas_node, [&] { return replicas->as_integer(); });
+    if (n < 0) blame("Can't have a negative number of replicas");
+    counts.emplace_back(kDefaultTag, n);
+  }
+  const auto count_of = [&](std::string_view tag) -> const std::int64_t* {
+    for (const auto& [name, n] : counts) {
+      if (name == tag) return &n;
+    }
+    return nullptr;
+  };
+  if (replicas && primary_tag && !count_of(*primary_tag)) {
+    throw_op_failed("Can't use server tag `" + *primary_tag +
+                    "` for primary replicas because you specified no replicas in server tag `" + *primary_tag + "`.");
+  }
+  if (replicas && nonvoting && nonvoting->is(Type::kArray)) {
+    for (std::size_t i = 0; i < nonvoting->array_size(); ++i) {
+      const Datum tag = nonvoting->at(i);
+      if (!count_of(tag.as_string())) {
+        throw_op_failed("You specified that the replicas in server tag `" + std::string(tag.as_string()) +
+                        "` should be non-voting, but you didn't specify a number of replicas in server tag `" +
+                        std::string(tag.as_string()) + "`.");
+      }
+    }
+  }
+  std::int64_t total = 0;
+  for (const auto& [tag, n] : counts) {
+    total += n;
+    const std::int64_t servers = tag == kDefaultTag ? 1 : 0;
+    if (n > servers) {
+      throw_op_failed("Can't put " + std::to_string(n) + " replicas on servers with the tag `" + tag + "` because there are only " +
+                      std::to_string(servers) + " servers with the tag `" + tag +
+                      "`. It's impossible to have more replicas of the data than there are servers.");
+    }
+  }
+  if (total == 0) {
+    throw_op_failed(
+        "You must set `replicas` to at least one. `replicas` includes the primary replica; if there are zero replicas, there is "
+        "nowhere to put the data.");
+  }
+}
+
+Datum change_of(const Datum& old_val, const Datum& new_val) {
+  ObjectBuilder out;
+  out.set("old_val", old_val);
+  out.set("new_val", new_val);
+  return out.finish();
+}
+
+Datum with_shards(const Datum& settings, std::int64_t shards) {
+  ObjectBuilder out = settings.is(Type::kObject) ? ObjectBuilder(settings) : ObjectBuilder();
+  out.set("shards", Datum::integer(shards));
+  return out.finish();
+}
+
+Value reconfigure(Args& args) {
+  Context& cx = args.cx();
+  const Scope scope = read_scope(args, "Database `rethinkdb` is special; you can't configure the tables in it.");
+  const bool dry_run = args.bool_optarg("dry_run").value_or(false);
+  if (const auto repair = args.datum_optarg("emergency_repair"); repair && !repair->is_null()) {
+    const std::string mode = Args::blaming(args.optarg_node("emergency_repair"), [&] { return std::string(repair->as_string()); });
+    if (mode != "unsafe_rollback" && mode != "unsafe_rollback_or_erase" && mode != "_debug_recommit") {
+      throw EvalError(ErrorCode::kQueryLogic,
+                      "`emergency_repair` should be \"unsafe_rollback\" or \"unsafe_rollback_or_erase\"",
+                      args.optarg_node("emergency_repair"));
+    }
+    if (args.has_optarg("shards") || args.has_optarg("replicas") || args.has_optarg("primary_replica_tag") ||
+        args.has_optarg("nonvoting_replica_tags")) {
+      throw_logic("In emergency repair mode, you can't specify shards, replicas, etc.");
+    }
+    if (!scope.one_table) {
+      throw_logic(
+          "Can't emergency repair an entire database at once; instead you should run `reconfigure()` on each table individually.");
+    }
+    throw_op_failed("This table doesn't need to be repaired.");
+  }
+  const auto shards = args.integer_optarg("shards");
+  if (shards && *shards < 1) {
+    throw EvalError(ErrorCode::kQueryLogic, "Every table must have at least one shard.", args.optarg_node("shards"));
+  }
+  if (shards && *shards > 64) {
+    throw EvalError(ErrorCode::kQueryLogic, "Maximum number of shards is 64.", args.optarg_node("shards"));
+  }
+  check_replicas(args);
+  ArrayBuilder config_changes, status_changes;
+  for (const TablePtr& before : scope.tables) {
+    const std::int64_t count = shards.value_or(shard_count(*before));
+    storage::TableInfo after = *before;
+    after.settings = with_shards(before->settings, count);
+    if (!dry_run) {
+      const auto result = await_storage(cx, [&](auto done) {
+        cx.database().alter_table(
+            before->id,
+            [&](storage::TableInfo& table) -> storage::Result<void> {
+              table.settings = with_shards(table.settings, count);
+              return {};
+            },
+            std::move(done));
+      });
+      if (!result) throw_storage_error(result.error());
+      after = *current(cx, before);
+      status_changes.add(change_of(table_status(cx.engine(), scope.database, *before, true),
+                                   table_status(cx.engine(), scope.database, after, shard_count(*before) == count)));
+    }
+    config_changes.add(change_of(table_config(cx.engine(), scope.database, *before),
+                                 table_config(cx.engine(), scope.database, after)));
+  }
+  ObjectBuilder out;
+  out.set("reconfigured", Datum::number(dry_run ? 0 : static_cast<double>(scope.tables.size())));
+  out.set("config_changes", config_changes.finish());
+  if (!dry_run) out.set("status_changes", status_changes.finish());
+  return Value(out.finish());
+}
+
+Value rebalance(Args& args) {
+  Context& cx = args.cx();
+  const Scope scope = read_scope(args, "Database `rethinkdb` is special; you can't rebalance the tables in it.");
+  ArrayBuilder changes;
+  for (const TablePtr& table : scope.tables) {
+    // With several shards the original moves data, and says so.
+    const bool at_once = shard_count(*table) == 1;
+    changes.add(change_of(table_status(cx.engine(), scope.database, *table, true),
+                          table_status(cx.engine(), scope.database, *table, at_once)));
+  }
+  ObjectBuilder out;
+  out.set("rebalanced", Datum::number(static_cast<double>(scope.tables.size())));
+  out.set("status_changes", changes.finish());
+  return Value(out.finish());
+}
+
+constexpr std::string_view kWaitOptargs[] = {"timeout", "wait_for"};
+constexpr std::string_view kReconfigureOptargs[] = {"dry_run",          "emergency_repair",       "primary_replica_tag",
+                                                    "nonvoting_replica_tags", "replicas", "shards"};
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kConfig, .name = "config", .arity = exactly(1), .flags = kReadsTable, .eval = config,
+     .doc = "The configuration of a table or database: a row that can be updated."},
+    {.type = TermType::kStatus, .name = "status", .arity = exactly(1), .flags = kReadsTable, .eval = status,
+     .doc = "The state of a table."},
+    {.type = TermType::kWait, .name = "wait", .arity = exactly(1), .flags = kReadsTable, .eval = wait,
+     .optargs = kWaitOptargs, .doc = "Waits until tables are ready."},
+    {.type = TermType::kReconfigure, .name = "reconfigure", .arity = exactly(1), .flags = kWrites, .eval = reconfigure,
+     .optargs = kReconfigureOptargs, .doc = "Changes the shards and replicas of tables."},
+    {.type = TermType::kRebalance, .name = "rebalance", .arity = exactly(1), .flags = kWrites, .eval = rebalance,
+     .doc = "Evens out the shards of tables."},
+};
+
+}  // namespace
+
+std::span<const TermDef> meta_terms() { return kTerms; }
+
+}  // namespace reqld::reql
