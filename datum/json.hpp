@@ -17,6 +17,9 @@ std::string to_json(const Datum& d);
 /// The layout that error messages show: fields on lines of their own, indented by tabs: {\n\t"a":\t1\n}. A binary that
 /// is not inside something else stays on one line.
 std::string to_pretty_json(const Datum& d);
+/// The same for an error message: at most about kShownJsonBytes, then "..."; blobs are not read further than that.
+std::string to_shown_json(const Datum& d);
+inline constexpr std::size_t kShownJsonBytes = 64 * 1024;
 
 /// Appends a number in RethinkDB's layout: shortest text that reads back as the same double; whole numbers up to 2^53
 /// without fraction, above that and up to 21 digits with ".0". See the conformance README ("numbers as text").
@@ -25,7 +28,7 @@ void append_json_number(double d, std::string& out);
 void append_json_string(std::string_view s, std::string& out);
 
 /// Parses JSON text. `text` may be anything; pseudo-types become the values they stand for. Depth-limited. Throws DatumError(kLogic):
-/// `Duplicate key "a" in JSON.`, the errors of from_pseudo_object, or JsonSyntaxError when it is not JSON at all.
+/// `Duplicate key "a" in JSON.`, the errors of from_pseudo_object and utf8::check, or JsonSyntaxError when it is not JSON at all.
 Datum parse_json(std::string_view text);
 /// The same on a copy that the caller owns already, which it uses as scratch space. Saves a copy of long texts.
 Datum parse_json_in_place(std::string& text);

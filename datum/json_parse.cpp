@@ -5,6 +5,7 @@
 #include <rapidjson/reader.h>
 
 #include "datum/json.hpp"
+#include "datum/utf8.hpp"
 
 namespace reqld {
 
@@ -36,10 +37,12 @@ class Handler {
   }
   bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // only with a flag that is not set
   bool String(const char* s, rapidjson::SizeType size, bool) {
+    utf8::check({s, size});
     writer_.string({s, size});
     return true;
   }
   bool Key(const char* s, rapidjson::SizeType size, bool) {
+    utf8::check({s, size});
     writer_.name({s, size});
     return true;
   }

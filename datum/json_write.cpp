@@ -1,4 +1,5 @@
 // Datum -> JSON text, straight from the encoded bytes.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -146,6 +147,7 @@ class Sink {
     }
     put('"');
   }
+  std::size_t size() const { return out_.size() + static_cast<std::size_t>(p_ - buffer_); }
   /// The string to append to directly; whatever was gathered is in it.
   std::string& direct() {
     flush();
@@ -179,11 +181,17 @@ class Sink {
 template <bool kPretty>
 class JsonWriter {
  public:
-  JsonWriter(std::string& out, BlobSource* source) : sink_(out), source_(source) {}
+  /// Stops with "..." once there are more than `limit` bytes.
+  JsonWriter(std::string& out, BlobSource* source, std::size_t limit = std::string::npos) : sink_(out), source_(source), limit_(limit) {}
 
   void write(const std::uint8_t* p) {
     for (;;) {
       write_value(p);
+      if (sink_.size() > limit_) {
+        sink_.direct().resize(limit_);
+        sink_.put("...");
+        return;
+      }
       for (;; open_.pop()) {
         if (open_.empty()) return;
         Walk& top = open_.top();
@@ -295,7 +303,7 @@ class JsonWriter {
       sink_.put('"');
     }
     std::string& out = sink_.direct();
-    if (tag_at(p) == Tag::kBinary) append_base64(text_at(p), out);
+    if (tag_at(p) == Tag::kBinary) append_base64(text_at(p).substr(0, limit_), out);
     else append_blob(blob_at(p), out);
     sink_.put('"');
     if (on_one_line) sink_.put('}');
@@ -304,11 +312,12 @@ class JsonWriter {
 
   void append_blob(BlobRef ref, std::string& out) {
     if (!source_) throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
-    out.reserve(out.size() + base64_size(ref.length) + 64);
+    const std::uint64_t length = std::min<std::uint64_t>(ref.length, limit_);
+    out.reserve(out.size() + base64_size(length) + 64);
     std::string piece;
-    for (std::uint64_t at = 0; at < ref.length; at += kBlobPiece) {
+    for (std::uint64_t at = 0; at < length; at += kBlobPiece) {
       piece.clear();
-      source_->read(ref.id, at, std::min(kBlobPiece, ref.length - at), piece);
+      source_->read(ref.id, at, std::min(kBlobPiece, length - at), piece);
       append_base64(piece, out);
     }
   }
@@ -330,6 +339,7 @@ class JsonWriter {
 
   Sink sink_;
   BlobSource* source_;
+  std::size_t limit_;
   Stack<Walk> open_;
   std::size_t indent_ = 0;
 };
@@ -351,6 +361,13 @@ std::string to_pretty_json(const Datum& d) {
   std::string out;
   std::uint8_t scratch[kMaxScalarBytes];
   JsonWriter<true>(out, d.blob_source()).write(encoded_bytes(d, scratch));
+  return out;
+}
+
+std::string to_shown_json(const Datum& d) {
+  std::string out;
+  std::uint8_t scratch[kMaxScalarBytes];
+  JsonWriter<true>(out, d.blob_source(), kShownJsonBytes).write(encoded_bytes(d, scratch));
   return out;
 }
 

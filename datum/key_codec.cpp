@@ -120,7 +120,7 @@ enum class KeyUse { kPrimary, kSecondary };
   const Type type = d.type();
   std::string text;
   if (type == Type::kMinVal || type == Type::kMaxVal) text = type == Type::kMinVal ? "r.minval" : "r.maxval";
-  else text = d.has_extreme() ? "an object with `r.minval` or `r.maxval`" : to_pretty_json(d);
+  else text = d.has_extreme() ? "an object with `r.minval` or `r.maxval`" : to_shown_json(d);
   if (nested)
     throw DatumError(DatumErrorKind::kLogic, fmt::format("Array keys can only contain numbers, strings, bools,  pseudotypes, or arrays (got {} of type {}).",
                                                          text, type_name(type)));
@@ -349,7 +349,7 @@ std::string to_primary_key(const Datum& d) {
   check_key(d, KeyUse::kPrimary);
   std::string key = to_key(d);
   if (key.size() > kMaxPrimaryKeyBytes)
-    throw DatumError(DatumErrorKind::kLogic, "Primary key too long (max 127 characters): " + to_pretty_json(d));
+    throw DatumError(DatumErrorKind::kLogic, "Primary key too long (max 127 characters): " + to_shown_json(d));
   return key;
 }
 

@@ -21,7 +21,7 @@ constexpr std::string_view kReqlType = "$reql_type$";
 std::atomic<GeometryCheck> geometry_check{nullptr};
 
 [[noreturn]] void refuse_time(const Datum& object, const std::string& why) {
-  fail(fmt::format("Invalid time object constructed ({}):\n{}", why, to_pretty_json(object)));
+  fail(fmt::format("Invalid time object constructed ({}):\n{}", why, to_shown_json(object)));
 }
 
 Datum time_from_object(const Datum& object) {
@@ -31,11 +31,11 @@ Datum time_from_object(const Datum& object) {
     const Datum value = object.value_at(i);
     if (name == "epoch_time") {
       if (!value.is(Type::kNumber))
-        refuse_time(object, fmt::format("field `epoch_time` must be a number (got `{}` of type {})", to_pretty_json(value), type_name(value.type())));
+        refuse_time(object, fmt::format("field `epoch_time` must be a number (got `{}` of type {})", to_shown_json(value), type_name(value.type())));
       epoch = value;
     } else if (name == "timezone") {
       if (!value.is(Type::kString))
-        refuse_time(object, fmt::format("field `timezone` must be a string (got `{}` of type {})", to_pretty_json(value), type_name(value.type())));
+        refuse_time(object, fmt::format("field `timezone` must be a string (got `{}` of type {})", to_shown_json(value), type_name(value.type())));
       zone = value;
     } else if (name != kReqlType) {
       refuse_time(object, fmt::format("unrecognized field `{}`", name));
@@ -47,7 +47,7 @@ Datum time_from_object(const Datum& object) {
   try {
     zone_minutes = parse_timezone(zone->as_string());
   } catch (const DatumError&) {
-    refuse_time(object, fmt::format("invalid timezone string `{}`", to_pretty_json(*zone)));
+    refuse_time(object, fmt::format("invalid timezone string `{}`", to_shown_json(*zone)));
   }
   return to_datum({epoch->as_number(), zone_minutes});
 }
@@ -79,8 +79,8 @@ Datum geometry_from_object(const Datum& object) {
 std::string reql_type_of(const Datum& object) {
   const Datum type = *object.get(kReqlType);
   if (!type.is(Type::kString))
-    fail(fmt::format("Error: Field `$reql_type$` must be a string (got `{}` of type {}):\n{}", to_pretty_json(type), type_name(type.type()),
-                     to_pretty_json(object)));
+    fail(fmt::format("Error: Field `$reql_type$` must be a string (got `{}` of type {}):\n{}", to_shown_json(type), type_name(type.type()),
+                     to_shown_json(object)));
   return std::string(type.as_string());
 }
 
