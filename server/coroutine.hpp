@@ -1,0 +1,88 @@
+// The stackful coroutine that runs one query at a time.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "reql/suspend.hpp"
+#include "server/event_loop.hpp"
+
+namespace reqld::server {
+
+class WorkerPool;
+
+/// What a coroutine runs.
+class Job {
+ public:
+  /// On the coroutine, maybe on changing threads. Must not throw.
+  virtual void run(reql::Suspender& suspender) = 0;
+  /// On the home loop's thread, after run() has returned and the coroutine is free again.
+  virtual void finished() = 0;
+
+ protected:
+  ~Job() = default;
+};
+
+class Coroutine;
+
+/// Who made a coroutine and gets it back.
+class CoroutineOwner {
+ public:
+  /// On the home loop's thread, each time a job has ended, just before Job::finished. The owner may begin the next job on it
+  /// later, or destroy it right here.
+  virtual void coroutine_free(Coroutine& coroutine) = 0;
+
+ protected:
+  ~CoroutineOwner() = default;
+};
+
+/// A stack with an execution on it. Reused: it runs one Job after the other. Belongs to a loop (its home), where jobs begin
+/// and end; in between it may be on the worker pool.
+class Coroutine final : public reql::Suspender, public Message {
+ public:
+  static constexpr std::size_t kStackBytes = 256 * 1024;
+
+  /// Null when there is no memory for a stack. All three must outlive it.
+  static std::unique_ptr<Coroutine> create(EventLoop& home, WorkerPool& pool, CoroutineOwner& owner);
+  ~Coroutine();
+
+  /// Runs `job` on the calling thread (the home loop's) until it ends or suspends. When it ends right away, finished() has
+  /// been called on return.
+  void begin(Job& job);
+
+  /// Goes on after a suspension. On the home loop or on a worker thread, as it was told.
+  void resume();
+
+  // reql::Suspender, called on the coroutine.
+  void await(const std::function<void(std::function<void()> resume)>& start) override;
+  void move_to_pool() override;
+  const char* stack_floor() const override;
+  void yield() override;
+
+ private:
+  enum class Exit : unsigned char { kFinished, kParked, kToPool, kYielded };
+  enum class Wait : unsigned char { kStarting, kParked, kResumed };
+  struct Context;
+
+  Coroutine(EventLoop& home, WorkerPool& pool, CoroutineOwner& owner);
+
+  void deliver() override;
+  void enqueue();
+  void finish();
+  void wake();
+  void enter();
+  void leave(Exit exit);
+
+  EventLoop& home_;
+  WorkerPool& pool_;
+  CoroutineOwner& owner_;
+  std::unique_ptr<Context> context_;
+  Job* job_ = nullptr;
+  std::atomic<Wait> wait_{Wait::kStarting};
+  Exit exit_ = Exit::kFinished;
+  bool on_pool_ = false;
+};
+
+}  // namespace reqld::server

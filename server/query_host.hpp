@@ -1,0 +1,28 @@
+// What the server needs of the language and of the user table. `assembly` provides the real one, tests a fake.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "protocol/scram.hpp"
+#include "reql/query.hpp"
+
+namespace reqld::server {
+
+/// Thread-safe: called on every reactor. Outlives the Server.
+class QueryHost {
+ public:
+  virtual ~QueryHost() = default;
+
+  /// See reql::make_query. `client` stays valid for the life of the query.
+  virtual std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) = 0;
+
+  /// What is stored of a user's password. Must not block.
+  virtual protocol::Credentials credentials(const std::string& user) = 0;
+
+  /// For SERVER_INFO.
+  virtual std::string server_id() const = 0;
+  virtual std::string server_name() const = 0;
+};
+
+}  // namespace reqld::server
