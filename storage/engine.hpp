@@ -48,7 +48,7 @@ class Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual Sequence sequence() const = 0;
-  /// Valid within the snapshot's life.
+  /// Valid within the snapshot's life. Throws std::runtime_error when the data file cannot be read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
 };
@@ -63,7 +63,7 @@ class WriteTxn {
   /// Valid until the next put or del.
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
-  /// Key at most `max_key_size()` bytes. `value` is copied.
+  /// Key 1 to `max_key_size()` bytes: another one fails the job (kKeyTooLong, kInvalid). `value` is copied.
   virtual void put(std::string_view key, std::string_view value) = 0;
   virtual void del(std::string_view key) = 0;
 };
@@ -77,16 +77,24 @@ struct EngineOptions {
   double soft_sync_seconds = 0.5;  ///< the longest a soft commit stays off the disk
   std::uint64_t batch_bytes = 8u << 20;  ///< the writer commits when its batch has this much
   double log_retention_seconds = 0;      ///< segments younger than this are kept after a checkpoint
-  std::uint64_t log_retention_bytes = 0;  ///< but no more than this in all
+  std::uint64_t log_retention_bytes = 0;  ///< but no more than this in all (0: no limit of its own)
+  std::uint64_t map_bytes = 0;  ///< address space for the data file to begin with; 0: plenty. It grows by itself.
+
+  /// Switches that break durability, for the tests that must see it break.
+  struct Testing {
+    bool keep_found_meta = false;  ///< recovery trusts the data file's own meta pages (plain MDB_NOSYNC)
+    bool skip_log_sync = false;
+    bool unpin_early = false;  ///< a checkpoint lets the older pin go before it is on disk
+  } testing;
 };
 
 class Engine {
  public:
-  /// A job: runs on the writer thread; an Error or an exception drops its writes, not its neighbours'.
+  /// A job: runs on the writer thread; an Error or an exception (kInvalid, its text) drops its writes, not its neighbours'.
   /// It may run more than once (after growth of the map): no side effects outside the transaction but ones that a later run overwrites.
   using Job = std::function<Result<void>(WriteTxn&)>;
   /// Called once on an engine thread, after the commit (soft) or its sync (hard), in commit order per durability; `sequence` is the commit's.
-  /// Must not block.
+  /// A job without writes gets the newest commit it could see, and hard waits until that is on disk. Must not block.
   using Done = std::function<void(Result<Sequence>)>;
   /// Called on the writer thread right after each commit is visible, in commit order, before any Done of that commit.
   using CommitListener = std::function<void(Sequence)>;
@@ -103,7 +111,8 @@ class Engine {
   virtual std::size_t max_key_size() const = 0;
   virtual Sequence last_sequence() const = 0;     ///< newest visible commit
   virtual Sequence durable_sequence() const = 0;  ///< newest commit known to be on disk
-  /// Set once writes have stopped for good because a sync or write failed; text for the log and for clients.
+  /// Set once writes have stopped for good because a sync or write failed; text for the log and for clients. A full disk
+  /// (kDiskFull) is for as long as it is full: each write tries again, and the first that succeeds clears it.
   virtual std::optional<Error> failure() const = 0;
 
   struct Stats {

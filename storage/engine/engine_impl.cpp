@@ -1,0 +1,431 @@
+#include "storage/engine/engine_impl.hpp"
+
+#include <fcntl.h>
+
+#include <exception>
+
+#include "storage/engine/cursors.hpp"
+
+namespace reqld::storage {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// How long a batch may go on taking jobs in before it commits.
+constexpr auto kBatchTime = std::chrono::milliseconds(10);
+
+class SnapshotImpl final : public Snapshot {
+ public:
+  SnapshotImpl(LmdbEnv& env, Sequence offset) : env_(env), txn_(env.acquire_read()), offset_(offset) {}
+  ~SnapshotImpl() override { env_.release_read(txn_); }
+  SnapshotImpl(const SnapshotImpl&) = delete;
+  SnapshotImpl& operator=(const SnapshotImpl&) = delete;
+
+  Sequence sequence() const override { return mdb_txn_id(txn_) + offset_; }
+  std::optional<std::string_view> get(std::string_view key) override { return lmdb_get(txn_, env_.dbi(), key); }
+  std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
+    return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
+  }
+
+ private:
+  LmdbEnv& env_;
+  MDB_txn* const txn_;
+  const Sequence offset_;
+};
+
+class WriteTxnImpl final : public WriteTxn {
+ public:
+  WriteTxnImpl(const LmdbEnv& env, MDB_txn* txn, Sequence sequence, EntryBuffer& entries, Overlay& overlay)
+      : env_(env), txn_(txn), sequence_(sequence), entries_(entries), overlay_(overlay) {}
+
+  Sequence sequence() const override { return sequence_; }
+
+  std::optional<std::string_view> get(std::string_view key) override {
+    if (const LogEntry* mine = overlay_.find(key)) {
+      if (mine->gone) return std::nullopt;
+      return mine->value;
+    }
+    return lmdb_get(txn_, env_.dbi(), key);
+  }
+
+  std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
+    return make_merging_cursor(txn_, env_.dbi(), overlay_, range, direction);
+  }
+
+  void put(std::string_view key, std::string_view value) override {
+    if (accepts(key)) overlay_.put(entries_.append(key, value, false));
+  }
+
+  void del(std::string_view key) override {
+    if (accepts(key)) overlay_.put(entries_.append(key, {}, true));
+  }
+
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  bool accepts(std::string_view key) {
+    if (!key.empty() && key.size() <= env_.max_key_size()) return true;
+    if (!error_ && key.empty()) error_ = Error{ErrorKind::kInvalid, "a key is empty"};
+    if (!error_) {
+      error_ = Error{ErrorKind::kKeyTooLong, "a key has " + std::to_string(key.size()) + " bytes, more than " +
+                                                 std::to_string(env_.max_key_size())};
+    }
+    return false;
+  }
+
+  const LmdbEnv& env_;
+  MDB_txn* const txn_;
+  const Sequence sequence_;
+  EntryBuffer& entries_;
+  Overlay& overlay_;
+  std::optional<Error> error_;
+};
+
+Error stopped_error(const Error& cause) {
+  return Error{ErrorKind::kReadOnly, "writes have stopped after a failure: " + cause.message};
+}
+
+std::uint64_t now_us() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
+  if (options.create && !options.read_only) {
+    if (auto made = make_directories(options.directory); !made) return made.error();
+  }
+  auto lock = DirectoryLock::acquire(options.directory, options.read_only);
+  if (!lock) return lock.error();
+  auto state = recover(options);
+  if (!state) return state.error();
+  if (options.read_only) {
+    return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), std::move(*state)));
+  }
+  auto file = CheckpointFile::open(options.directory);
+  if (!file) {
+    state->env->unpin(state->pin);
+    return file.error();
+  }
+  return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), std::move(*state), std::move(*file)));
+}
+
+EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state)
+    : options_(options),
+      lock_(std::move(lock)),
+      env_(std::move(state.env)),
+      sequence_offset_(state.sequence - env_->last_transaction()),
+      last_sequence_(state.sequence) {}
+
+EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state,
+                       CheckpointFile checkpoint_file)
+    : options_(options),
+      lock_(std::move(lock)),
+      env_(std::move(state.env)),
+      log_(std::move(state.log)),
+      sequence_offset_(state.sequence - env_->last_transaction()),
+      last_sequence_(state.sequence) {
+  syncer_ = std::make_unique<Syncer>(*log_, state.sequence, options_);
+  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), state.checkpoint, state.pin,
+                                                 options_);
+  checkpointer_->start(
+      [this] {
+        std::lock_guard guard(queue_mutex_);
+        queue_wake_.notify_one();
+      },
+      [this](const Error& error) { fail_for_good(error); });
+  // What was replayed would be replayed again at the next start.
+  if (state.replayed_records > 0) begin_checkpoint();
+  writer_ = std::thread([this] { writer_loop(); });
+}
+
+EngineImpl::~EngineImpl() {
+  if (!writer_.joinable()) return;
+  {
+    std::lock_guard lock(queue_mutex_);
+    stopping_ = true;
+  }
+  queue_wake_.notify_one();
+  writer_.join();
+  syncer_->stop();
+  checkpointer_->stop();
+  if (!failed_.load() && !syncer_->failure()) (void)checkpointer_->last(last_sequence(), log_->tail());
+  checkpointer_.reset();
+  syncer_.reset();
+}
+
+std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, sequence_offset_); }
+
+void EngineImpl::submit(Job job, Durability durability, Done done) {
+  std::optional<Error> refused;
+  if (log_ == nullptr) refused = Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"};
+  if (!refused) {
+    std::lock_guard lock(queue_mutex_);
+    if (stopping_) {
+      refused = Error{ErrorKind::kCancelled, "the database is closing"};
+    } else {
+      queue_.push_back({std::move(job), durability, std::move(done)});
+      if (queue_.size() == 1) queue_wake_.notify_one();
+      return;
+    }
+  }
+  if (done) done(*refused);
+}
+
+void EngineImpl::sync(Done done) {
+  submit([](WriteTxn&) { return Result<void>{}; }, Durability::kHard, std::move(done));
+}
+
+void EngineImpl::set_commit_listener(CommitListener listener) {
+  std::lock_guard lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+std::optional<Error> EngineImpl::failure() const {
+  std::lock_guard lock(failure_mutex_);
+  if (failure_) return failure_;
+  if (syncer_ != nullptr) {
+    if (auto error = syncer_->failure()) return error;
+  }
+  return disk_full_;
+}
+
+Engine::Stats EngineImpl::stats() const {
+  Stats stats{};
+  stats.data_file_bytes = env_->file_bytes();
+  stats.free_bytes = env_->free_bytes();
+  stats.used_bytes = stats.data_file_bytes - stats.free_bytes;
+  stats.commits = last_sequence();
+  if (log_ != nullptr) {
+    stats.log_bytes = log_->bytes_on_disk();
+    stats.syncs = syncer_->syncs();
+    stats.checkpoints = checkpointer_->count();
+  }
+  return stats;
+}
+
+void EngineImpl::writer_loop() {
+  std::vector<Request> requests;
+  for (;;) {
+    {
+      std::unique_lock lock(queue_mutex_);
+      queue_wake_.wait(lock, [this] {
+        return stopping_ || !queue_.empty() || (checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
+      });
+      if (queue_.empty() && stopping_) return;
+      requests.swap(queue_);
+    }
+    for (std::size_t i = 0; i < requests.size();) {
+      i += run_batch(requests, i);
+      begin_checkpoint_if_due();
+    }
+    begin_checkpoint_if_due();
+    requests.clear();
+  }
+}
+
+void EngineImpl::begin_checkpoint_if_due() {
+  if (checkpointer_->due(log_->appended_bytes()) && !failed_.load()) begin_checkpoint();
+}
+
+void EngineImpl::begin_checkpoint() {
+  auto begun = checkpointer_->begin(last_sequence(), log_->tail(), log_->appended_bytes());
+  if (!begun) fail_for_good(begun.error());
+}
+
+void EngineImpl::fail_for_good(const Error& error) {
+  {
+    std::lock_guard lock(failure_mutex_);
+    if (!failure_) failure_ = error;
+  }
+  failed_.store(true);
+  syncer_->fail(error);
+}
+
+Result<void> EngineImpl::begin_write() {
+  if (const int rc = mdb_txn_begin(env_->env(), nullptr, 0, &txn_); rc != 0) {
+    txn_ = nullptr;
+    return classify(rc, "begin");
+  }
+  return {};
+}
+
+Result<void> EngineImpl::repeat_batch(std::uint64_t& changed, bool grow) {
+  for (;;) {
+    if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+    if (grow) {
+      if (auto grown = env_->grow(); !grown) return grown;
+    }
+    if (auto begun = begin_write(); !begun) return begun;
+    changed = 0;
+    int rc = 0;
+    entries_.for_each([&](const LogEntry& entry) {
+      rc = apply_entry(txn_, env_->dbi(), entry, changed);
+      return rc == 0;
+    });
+    if (rc == 0) return {};
+    if (rc != MDB_MAP_FULL) {
+      mdb_txn_abort(std::exchange(txn_, nullptr));
+      return classify(rc, "write");
+    }
+    grow = true;
+  }
+}
+
+int EngineImpl::apply_overlay(std::uint64_t& changed) {
+  for (const auto* node = overlay_.first(); node != nullptr; node = Overlay::next(node)) {
+    if (const int rc = apply_entry(txn_, env_->dbi(), Overlay::entry(node), changed); rc != 0) return rc;
+  }
+  return 0;
+}
+
+Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint64_t& changed) {
+  const auto before = entries_.mark();
+  overlay_.clear();
+  auto drop = [&](Error error) -> Result<void> {
+    entries_.rollback(before);
+    return error;
+  };
+  WriteTxnImpl view(*env_, txn_, sequence, entries_, overlay_);
+  try {
+    auto ran = request.job(view);
+    if (!ran) return drop(ran.error());
+  } catch (const std::exception& e) {
+    return drop({ErrorKind::kInvalid, e.what()});
+  }
+  if (view.error()) return drop(*view.error());
+  if (overlay_.empty()) return {};
+  const int rc = apply_overlay(changed);
+  if (rc == 0) return {};
+  // The transaction is spoilt: build it again from the batch's entries, with this job if only the map was too small.
+  if (rc == MDB_MAP_FULL) return repeat_batch(changed, true);
+  Error error = classify(rc, "write");
+  entries_.rollback(before);
+  if (auto repeated = repeat_batch(changed, false); !repeated) return repeated;
+  return error;
+}
+
+std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t first) {
+  const Sequence sequence = last_sequence() + 1;
+  const auto until = steady_clock::now() + kBatchTime;
+  std::uint64_t changed = 0;
+  bool hard = false;
+  outcomes_.clear();
+  entries_.clear();
+
+  std::optional<Error> failed;
+  if (failed_.load() || syncer_->failure()) {
+    failed = stopped_error(*failure());
+  } else if (auto begun = begin_write(); !begun) {
+    failed = begun.error();
+  }
+  std::size_t count = 0;
+  while (first + count < requests.size()) {
+    Request& request = requests[first + count++];
+    Outcome& outcome = outcomes_.emplace_back();
+    outcome.request = &request;
+    if (failed) continue;
+    const std::size_t bytes = entries_.bytes();
+    auto ran = run_job(request, sequence, changed);
+    if (!ran) outcome.error = ran.error();
+    outcome.wrote = ran && entries_.bytes() > bytes;
+    hard |= outcome.wrote && request.durability == Durability::kHard;
+    if (txn_ == nullptr) failed = outcome.error;
+    if (entries_.bytes() >= options_.batch_bytes || steady_clock::now() >= until) break;
+  }
+
+  if (!failed) {
+    if (changed > 0) {
+      if (auto done = commit(sequence, hard, changed); !done) failed = done.error();
+    } else {
+      mdb_txn_abort(std::exchange(txn_, nullptr));
+    }
+  }
+  publish(sequence, changed > 0 && !failed, failed);
+  return count;
+}
+
+Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& changed) {
+  RecordHeader header;
+  header.sequence = sequence;
+  header.durable = syncer_->durable();
+  header.time_us = now_us();
+  // The log first: a commit that cannot be logged is not made, so a full disk refuses it and harms nothing; and the
+  // sync runs while LMDB commits.
+  if (auto appended = log_->append(header, entries_); !appended) {
+    mdb_txn_abort(std::exchange(txn_, nullptr));
+    if (appended.error().kind != ErrorKind::kDiskFull) fail_for_good(appended.error());
+    return appended;
+  }
+  syncer_->appended(sequence, hard);
+
+  Error error{};
+  for (;;) {
+    const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+    if (rc == 0) return {};
+    error = classify(rc, "commit");
+    if (rc != MDB_MAP_FULL) break;
+    if (auto repeated = repeat_batch(changed, true); !repeated) {
+      error = repeated.error();
+      break;
+    }
+  }
+  // Its record must not be replayed: what was built on this commit is refused, and later commits go without it.
+  syncer_->cancelled(sequence);
+  auto cancelled = log_->cancel_last();
+  if (!cancelled) fail_for_good(cancelled.error());
+  if (error.kind != ErrorKind::kDiskFull) fail_for_good(error);
+  return error;
+}
+
+void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<Error>& failed) {
+  if (committed) {
+    last_sequence_.store(sequence, std::memory_order_release);
+    CommitListener listener;
+    {
+      std::lock_guard lock(listener_mutex_);
+      listener = listener_;
+    }
+    if (listener) listener(sequence);
+  }
+  {
+    std::lock_guard lock(failure_mutex_);
+    if (failed && failed->kind == ErrorKind::kDiskFull) {
+      disk_full_ = failed;
+    } else if (committed) {
+      disk_full_.reset();
+    }
+  }
+  const Sequence newest = last_sequence();
+  std::vector<std::pair<Sequence, Done>> waiters;
+  for (Outcome& outcome : outcomes_) {
+    Done& done = outcome.request->done;
+    if (failed) {
+      if (done) done(outcome.error ? *outcome.error : *failed);
+    } else if (outcome.error) {
+      if (done) done(*outcome.error);
+    } else if (outcome.request->durability == Durability::kHard) {
+      waiters.emplace_back(newest, std::move(done));
+    } else if (done) {
+      done(newest);
+    }
+  }
+  if (committed || !waiters.empty()) syncer_->committed(newest, std::move(waiters));
+}
+
+Error EngineImpl::classify(int code, std::string_view call) {
+  Error error = lmdb_error(call, code, options_.directory);
+  if (code == EIO) {
+    // LMDB says EIO for a short write, which is what a full disk looks like at its edge.
+    const std::uint64_t end = env_->file_bytes();
+    if (::fallocate(env_->data_fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end), 64 * 1024) != 0 &&
+        (errno == ENOSPC || errno == EDQUOT)) {
+      return lmdb_error(call, errno, options_.directory);
+    }
+  }
+  return error;
+}
+
+}  // namespace reqld::storage

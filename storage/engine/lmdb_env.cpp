@@ -1,0 +1,291 @@
+#include "storage/engine/lmdb_env.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "storage/engine/file.hpp"
+
+namespace reqld::storage {
+namespace {
+
+// The layout of MDB_page's header and MDB_meta in LMDB 0.9, 64-bit: see docs/storage_format.md.
+constexpr std::size_t kPageNumberAt = 0;
+constexpr std::size_t kPageFlagsAt = 10;
+constexpr std::size_t kMagicAt = 16;
+constexpr std::size_t kVersionAt = 20;
+constexpr std::size_t kPageSizeAt = 40;
+constexpr std::size_t kLastPageAt = 136;
+constexpr std::size_t kTransactionAt = 144;
+constexpr std::uint16_t kMetaFlag = 0x08;
+constexpr std::uint32_t kLmdbMagic = 0xBEEFC0DE;
+constexpr std::uint32_t kLmdbDataVersion = 1;
+
+constexpr unsigned kMaxReaders = 16384;
+constexpr std::uint64_t kLargestMap = std::uint64_t{1} << 40;
+constexpr std::uint64_t kSmallestMap = std::uint64_t{1} << 26;
+
+template <typename T>
+T field(const MetaPage& page, std::size_t at) {
+  T v;
+  std::memcpy(&v, page.data() + at, sizeof v);
+  return v;
+}
+
+template <typename T>
+void set_field(MetaPage& page, std::size_t at, T v) {
+  std::memcpy(page.data() + at, &v, sizeof v);
+}
+
+std::string data_path(const std::string& directory) { return directory + "/data.mdb"; }
+
+}  // namespace
+
+MetaInfo read_meta(const MetaPage& page) {
+  MetaInfo info;
+  info.valid = (field<std::uint16_t>(page, kPageFlagsAt) & kMetaFlag) != 0 &&
+               field<std::uint32_t>(page, kMagicAt) == kLmdbMagic &&
+               field<std::uint32_t>(page, kVersionAt) == kLmdbDataVersion;
+  info.page_size = field<std::uint32_t>(page, kPageSizeAt);
+  info.last_page = field<std::uint64_t>(page, kLastPageAt);
+  info.transaction = field<std::uint64_t>(page, kTransactionAt);
+  if (info.page_size < 512 || info.page_size > 65536 || (info.page_size & (info.page_size - 1)) != 0) {
+    info.valid = false;
+  }
+  return info;
+}
+
+Error lmdb_error(std::string_view call, int code, const std::string& directory) {
+  if (code > 0) return io_error(call, data_path(directory), code);
+  const bool corrupt = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
+                       code == MDB_VERSION_MISMATCH;
+  return Error{corrupt ? ErrorKind::kCorrupt : ErrorKind::kIo,
+               std::string(call) + " of " + data_path(directory) + " failed: " + mdb_strerror(code)};
+}
+
+Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const Options& options) {
+  std::unique_ptr<LmdbEnv> self(new LmdbEnv);
+  self->directory_ = options.directory;
+  unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+  flags |= options.read_only ? MDB_RDONLY | MDB_NOLOCK : MDB_NOSYNC;
+
+  // Address space costs nothing and the file grows page by page, so reserve far more than any disk; where a limit on
+  // address space forbids that, start lower and let grow() do the rest.
+  std::uint64_t map = options.map_bytes != 0 ? options.map_bytes : kLargestMap;
+  for (;;) {
+    int rc = mdb_env_create(&self->env_);
+    if (rc == 0) rc = mdb_env_set_mapsize(self->env_, map);
+    if (rc == 0) rc = mdb_env_set_maxreaders(self->env_, kMaxReaders);
+    if (rc == 0) rc = mdb_env_open(self->env_, options.directory.c_str(), flags, 0640);
+    if (rc == 0) break;
+    mdb_env_close(self->env_);
+    self->env_ = nullptr;
+    if (rc == ENOMEM && map > kSmallestMap && options.map_bytes == 0) {
+      map /= 2;
+      continue;
+    }
+    return lmdb_error("open", rc, options.directory);
+  }
+  self->max_key_size_ = static_cast<std::size_t>(mdb_env_get_maxkeysize(self->env_));
+  mdb_env_get_fd(self->env_, &self->data_fd_);
+
+  MDB_txn* txn = nullptr;
+  int rc = mdb_txn_begin(self->env_, nullptr, MDB_RDONLY, &txn);
+  if (rc != 0) return lmdb_error("begin", rc, options.directory);
+  rc = mdb_dbi_open(txn, nullptr, 0, &self->dbi_);
+  MDB_stat stat{};
+  if (rc == 0) rc = mdb_stat(txn, self->dbi_, &stat);
+  mdb_txn_abort(txn);
+  if (rc != 0) return lmdb_error("open", rc, options.directory);
+  self->page_size_ = stat.ms_psize;
+  return self;
+}
+
+LmdbEnv::~LmdbEnv() {
+  for (Shard& shard : shards_) {
+    for (MDB_txn* txn : shard.idle) mdb_txn_abort(txn);
+  }
+  if (env_ != nullptr) mdb_env_close(env_);
+}
+
+std::uint64_t LmdbEnv::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
+}
+
+std::uint64_t LmdbEnv::file_bytes() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return (info.me_last_pgno + 1) * page_size_;
+}
+
+std::uint64_t LmdbEnv::map_bytes() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_mapsize;
+}
+
+std::uint64_t LmdbEnv::free_bytes() {
+  constexpr MDB_dbi kFreeDbi = 0;
+  MDB_txn* txn = acquire_read();
+  std::uint64_t pages = 0;
+  MDB_cursor* cursor = nullptr;
+  if (mdb_cursor_open(txn, kFreeDbi, &cursor) == 0) {
+    MDB_val key{};
+    MDB_val data{};
+    while (mdb_cursor_get(cursor, &key, &data, MDB_NEXT) == 0) {
+      std::uint64_t count = 0;
+      std::memcpy(&count, data.mv_data, sizeof count);
+      pages += count;
+    }
+    mdb_cursor_close(cursor);
+  }
+  release_read(txn);
+  return pages * page_size_;
+}
+
+void LmdbEnv::enter_gate() {
+  for (;;) {
+    active_.fetch_add(1, std::memory_order_seq_cst);
+    if (!gate_closed_.load(std::memory_order_seq_cst)) return;
+    active_.fetch_sub(1, std::memory_order_seq_cst);
+    std::unique_lock lock(gate_mutex_);
+    gate_opened_.wait(lock, [this] { return !gate_closed_.load(); });
+  }
+}
+
+MDB_txn* LmdbEnv::acquire_read() {
+  enter_gate();
+  thread_local const std::size_t home = std::hash<std::thread::id>{}(std::this_thread::get_id()) % kShards;
+  for (;;) {
+    MDB_txn* txn = nullptr;
+    for (std::size_t i = 0; i < kShards && txn == nullptr; ++i) {
+      Shard& shard = shards_[(home + i) % kShards];
+      std::lock_guard lock(shard.mutex);
+      if (!shard.idle.empty()) {
+        txn = shard.idle.back();
+        shard.idle.pop_back();
+      }
+    }
+    if (txn != nullptr) {
+      if (mdb_txn_renew(txn) == 0) return txn;
+      mdb_txn_abort(txn);
+    }
+    if (mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn) == 0) return txn;
+    // Every slot of the reader table is taken: one comes back when a snapshot ends.
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+void LmdbEnv::release_read(MDB_txn* txn) {
+  thread_local const std::size_t home = std::hash<std::thread::id>{}(std::this_thread::get_id()) % kShards;
+  mdb_txn_reset(txn);
+  {
+    std::lock_guard lock(shards_[home].mutex);
+    shards_[home].idle.push_back(txn);
+  }
+  active_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+MDB_txn* LmdbEnv::pin() {
+  MDB_txn* txn = nullptr;
+  return mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn) == 0 ? txn : nullptr;
+}
+
+void LmdbEnv::unpin(MDB_txn* txn) {
+  if (txn != nullptr) mdb_txn_abort(txn);
+}
+
+Result<void> LmdbEnv::grow() {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  const auto give_up = steady_clock::now() + std::chrono::seconds(60);
+  auto patience = milliseconds(20);
+  int rc = 0;
+  for (;;) {
+    gate_closed_.store(true, std::memory_order_seq_cst);
+    const auto until = steady_clock::now() + patience;
+    while (active_.load(std::memory_order_seq_cst) != 0 && steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    const bool quiet = active_.load(std::memory_order_seq_cst) == 0;
+    if (quiet) rc = mdb_env_set_mapsize(env_, map_bytes() * 2);
+    {
+      std::lock_guard lock(gate_mutex_);
+      gate_closed_.store(false, std::memory_order_seq_cst);
+    }
+    gate_opened_.notify_all();
+    if (quiet) break;
+    if (steady_clock::now() > give_up) {
+      return Error{ErrorKind::kIo, "the map of " + data_path(directory_) +
+                                       " cannot grow: a snapshot has been held for more than a minute"};
+    }
+    // Whoever holds a snapshot may need a second one before letting go: let them pass, then close the gate for longer.
+    std::this_thread::sleep_for(milliseconds(2));
+    patience = std::min(patience * 2, milliseconds(1000));
+  }
+  if (rc != 0) return lmdb_error("mmap", rc, directory_);
+  return {};
+}
+
+Result<MetaPage> LmdbEnv::meta_of(std::uint64_t transaction) const {
+  MetaPage page{};
+  const auto at = static_cast<off_t>((transaction & 1) * page_size_);
+  const ssize_t n = ::pread(data_fd_, page.data(), page.size(), at);
+  if (n != static_cast<ssize_t>(page.size())) return io_error("read", data_path(directory_), n < 0 ? errno : EIO);
+  const MetaInfo info = read_meta(page);
+  if (!info.valid || info.transaction != transaction) {
+    return Error{ErrorKind::kCorrupt, "the newest meta page of " + data_path(directory_) + " is not there"};
+  }
+  return page;
+}
+
+Result<void> LmdbEnv::sync_data() {
+  if (::fdatasync(data_fd_) != 0) return io_error("fdatasync", data_path(directory_), errno);
+  return {};
+}
+
+Result<void> restore_meta(const std::string& directory, const MetaPage& page) {
+  const MetaInfo info = read_meta(page);
+  if (!info.valid) return Error{ErrorKind::kCorrupt, "the saved meta page is not one of LMDB 0.9"};
+  auto file = File::open(data_path(directory), O_RDWR);
+  if (!file) return file.error();
+  const std::uint64_t slot = info.transaction & 1;
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    MetaPage copy = page;
+    set_field<std::uint64_t>(copy, kPageNumberAt, i);
+    if (i != slot) set_field<std::uint64_t>(copy, kTransactionAt, info.transaction == 0 ? 0 : info.transaction - 1);
+    std::vector<unsigned char> whole(info.page_size);
+    std::memcpy(whole.data(), copy.data(), copy.size());
+    if (auto wrote = file->write_at(i * info.page_size, whole.data(), whole.size()); !wrote) return wrote.error();
+  }
+  return {};
+}
+
+Result<MetaPage> newest_meta(const std::string& directory) {
+  auto file = File::open(data_path(directory), O_RDONLY);
+  if (!file) return file.error();
+  MetaPage best{};
+  MetaInfo best_info;
+  std::uint64_t at = 0;
+  for (int i = 0; i < 2; ++i) {
+    MetaPage page{};
+    auto n = file->read_at(at, page.data(), page.size());
+    if (!n) return n.error();
+    const MetaInfo info = read_meta(page);
+    if (*n == page.size() && info.valid && (!best_info.valid || info.transaction > best_info.transaction)) {
+      best = page;
+      best_info = info;
+    }
+    at += info.valid ? info.page_size : static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  }
+  if (!best_info.valid) return Error{ErrorKind::kCorrupt, data_path(directory) + " has no valid meta page"};
+  return best;
+}
+
+}  // namespace reqld::storage

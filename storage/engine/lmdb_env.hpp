@@ -1,0 +1,107 @@
+// The LMDB environment: map size, pooled read transactions, pins, the raw meta page. Only this folder sees LMDB.
+#pragma once
+
+#include <lmdb.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/result.hpp"
+
+namespace reqld::storage {
+
+/// Page header and meta data of one LMDB meta page: the start of page `txnid % 2` of data.mdb.
+constexpr std::size_t kMetaBytes = 152;
+using MetaPage = std::array<unsigned char, kMetaBytes>;
+
+/// What a meta page says; nullopt-like `valid == false` when it is none of LMDB 0.9 on a 64-bit little-endian machine.
+struct MetaInfo {
+  bool valid = false;
+  std::uint64_t transaction = 0;
+  std::uint32_t page_size = 0;
+  std::uint64_t last_page = 0;
+};
+MetaInfo read_meta(const MetaPage& page);
+
+Error lmdb_error(std::string_view call, int code, const std::string& directory);
+
+inline MDB_val to_val(std::string_view s) { return MDB_val{s.size(), const_cast<char*>(s.data())}; }
+inline std::string_view to_view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+
+class LmdbEnv {
+ public:
+  struct Options {
+    std::string directory;
+    bool read_only = false;
+    std::uint64_t map_bytes = 0;  ///< address space to reserve; 0: as much as there is, up to 1 TiB
+  };
+  static Result<std::unique_ptr<LmdbEnv>> open(const Options& options);
+  ~LmdbEnv();
+
+  MDB_env* env() const { return env_; }
+  MDB_dbi dbi() const { return dbi_; }
+  int data_fd() const { return data_fd_; }
+  std::size_t max_key_size() const { return max_key_size_; }
+  std::uint64_t last_transaction() const;
+  std::uint64_t page_size() const { return page_size_; }
+  /// Bytes of the data file in use by some version, by LMDB's count of pages.
+  std::uint64_t file_bytes() const;
+  std::uint64_t map_bytes() const;
+  /// Walks the list of free pages: not for every second.
+  std::uint64_t free_bytes();
+
+  /// A read transaction at the newest version. Any thread; waits while the map grows.
+  MDB_txn* acquire_read();
+  void release_read(MDB_txn* txn);
+
+  /// A read transaction that only keeps its version's pages from being reused; never used to read, so it may live
+  /// through a growth of the map. nullptr: error.
+  MDB_txn* pin();
+  void unpin(MDB_txn* txn);
+
+  /// Doubles the map. On the writer's thread, with no write transaction open; waits for the snapshots to end.
+  Result<void> grow();
+
+  /// The meta page of `transaction`, which must be the newest commit, with no commit under way.
+  Result<MetaPage> meta_of(std::uint64_t transaction) const;
+
+  Result<void> sync_data();
+
+ private:
+  LmdbEnv() = default;
+  void enter_gate();
+
+  std::string directory_;
+  MDB_env* env_ = nullptr;
+  MDB_dbi dbi_ = 0;
+  int data_fd_ = -1;
+  std::size_t max_key_size_ = 0;
+  std::uint64_t page_size_ = 0;
+
+  // Snapshots in use, and the gate that a growth of the map closes for them.
+  std::atomic<std::int64_t> active_{0};
+  std::atomic<bool> gate_closed_{false};
+  std::mutex gate_mutex_;
+  std::condition_variable gate_opened_;
+
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::vector<MDB_txn*> idle;
+  };
+  static constexpr std::size_t kShards = 8;
+  std::array<Shard, kShards> shards_;
+};
+
+/// Puts `page` back as the newest meta page of the (closed) data file, and makes the other one older.
+Result<void> restore_meta(const std::string& directory, const MetaPage& page);
+/// The newer of the two meta pages in the (closed) data file.
+Result<MetaPage> newest_meta(const std::string& directory);
+
+}  // namespace reqld::storage

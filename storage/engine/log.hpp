@@ -1,0 +1,96 @@
+// The log being written: numbered segment files, one record per commit, synced apart from the writer.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/engine/file.hpp"
+#include "storage/engine/log_format.hpp"
+#include "storage/result.hpp"
+
+namespace reqld::storage {
+
+class Log {
+ public:
+  struct Options {
+    std::string directory;
+    std::uint64_t database = 0;
+    std::uint64_t segment_bytes = 16u << 20;
+    double retention_seconds = 0;
+    std::uint64_t retention_bytes = 0;  ///< 0: no limit of its own
+  };
+  /// A segment file that was there before.
+  struct OldSegment {
+    std::uint64_t number = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t time = 0;  ///< of its last change, seconds since 1970
+  };
+  static Result<std::vector<OldSegment>> list(const std::string& directory);
+
+  /// Makes segment `number`, durable, and starts writing there. `old` segments stay until drop_before().
+  static Result<std::unique_ptr<Log>> create(const Options& options, std::uint64_t number,
+                                             std::vector<OldSegment> old);
+  ~Log();
+
+  /// Writes one record behind the last; it is on disk after a sync(). On the writer's thread.
+  /// After an Error nothing has been added, unless `failed()`.
+  Result<void> append(RecordHeader header, const EntryBuffer& entries);
+  /// Takes the record appended last back, for good: when this returns, no recovery will see it. On the writer's thread.
+  Result<void> cancel_last();
+  /// Where the next record goes. On the writer's thread.
+  LogPosition tail() const { return {current_->number, tail_}; }
+  std::uint64_t appended_bytes() const { return appended_bytes_; }
+
+  /// Makes everything appended before the call durable. Not on the writer's thread.
+  Result<void> sync();
+
+  /// Segments below `number` are needed for no recovery: reuses or removes those that retention lets go.
+  void drop_before(std::uint64_t number);
+  std::uint64_t bytes_on_disk() const;
+
+ private:
+  struct Segment {
+    std::uint64_t number = 0;
+    std::uint64_t nonce = 0;
+    std::uint64_t capacity = 0;
+    File file;
+    bool directory_synced = false;
+  };
+  using SegmentPtr = std::shared_ptr<Segment>;
+
+  explicit Log(Options options) : options_(std::move(options)) {}
+  std::string path(std::uint64_t number) const { return options_.directory + "/" + segment_name(number); }
+  Result<SegmentPtr> make_segment(std::uint64_t number, bool prepared);
+  Result<void> advance();
+  void prepare_loop();
+
+  const Options options_;
+
+  // The writer's own.
+  SegmentPtr current_;
+  std::uint64_t tail_ = 0;
+  std::uint64_t last_record_ = 0;  ///< offset of the record appended last
+  std::uint64_t appended_bytes_ = 0;
+  std::vector<iovec> pieces_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  SegmentPtr sync_current_;              ///< the one that may have unsynced bytes now
+  std::vector<SegmentPtr> sync_sealed_;  ///< full, but perhaps not synced to their end
+  SegmentPtr spare_;                     ///< ready for use; its number follows current_'s
+  bool spare_wanted_ = false;
+  bool stopping_ = false;
+  std::uint64_t next_number_ = 0;
+  std::deque<OldSegment> old_;           ///< below the current one, oldest first
+  std::vector<std::uint64_t> reusable_;  ///< dropped, of the usual size
+  std::thread preparer_;
+};
+
+}  // namespace reqld::storage

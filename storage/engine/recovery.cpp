@@ -1,0 +1,289 @@
+#include "storage/engine/recovery.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+namespace reqld::storage {
+namespace {
+
+constexpr std::uint64_t kReplayBatchBytes = 16u << 20;
+
+std::uint64_t segment_bytes(const EngineOptions& options) {
+  const std::uint64_t wanted = options.checkpoint_bytes / 4;
+  return std::clamp<std::uint64_t>(wanted, 256u << 10, 16u << 20) / 4096 * 4096;
+}
+
+Log::Options log_options(const EngineOptions& options, std::uint64_t database) {
+  Log::Options out;
+  out.directory = options.directory;
+  out.database = database;
+  out.segment_bytes = segment_bytes(options);
+  out.retention_seconds = options.log_retention_seconds;
+  out.retention_bytes = options.log_retention_bytes;
+  return out;
+}
+
+LmdbEnv::Options env_options(const EngineOptions& options) {
+  return {options.directory, options.read_only, options.map_bytes};
+}
+
+/// The files of an empty database, durable, the checkpoint file last: with it the database exists.
+Result<void> create_database(const EngineOptions& options) {
+  const std::string& dir = options.directory;
+  if (file_exists(dir + "/data.mdb")) {
+    auto data = File::open(dir + "/data.mdb", O_RDONLY);
+    if (!data) return data.error();
+    auto size = data->size();
+    if (!size) return size.error();
+    // An interrupted creation leaves no more than the two meta pages.
+    if (*size > 2 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) {
+      return Error{ErrorKind::kCorrupt, CheckpointFile::path(dir) + " is missing"};
+    }
+  }
+  auto segments = Log::list(dir);
+  if (!segments) return segments.error();
+  for (const auto& segment : *segments) {
+    if (auto removed = remove_file(dir + "/" + segment_name(segment.number)); !removed) return removed;
+  }
+  for (const char* name : {"/data.mdb", "/lock.mdb", "/checkpoint.new"}) {
+    if (auto removed = remove_file(dir + name); !removed) return removed;
+  }
+  Checkpoint first;
+  if (::getrandom(&first.database, sizeof first.database, 0) != sizeof first.database) {
+    first.database = std::random_device{}();
+  }
+  first.position = {1, kSegmentHeaderBytes};
+  {
+    auto env = LmdbEnv::open(env_options(options));
+    if (!env) return env.error();
+    auto meta = (*env)->meta_of(0);
+    if (!meta) return meta.error();
+    first.meta = *meta;
+    if (auto synced = (*env)->sync_data(); !synced) return synced;
+  }
+  auto log = Log::create(log_options(options, first.database), 1, {});
+  if (!log) return log.error();
+  if (auto synced = sync_directory(dir); !synced) return synced;
+  return CheckpointFile::create(dir, first);
+}
+
+/// Replays the records behind the checkpoint.
+class Replay {
+ public:
+  Replay(const EngineOptions& options, Recovered& state) : directory_(options.directory), state_(state) {}
+
+  Result<void> run(const std::vector<Log::OldSegment>& segments) {
+    expected_ = state_.checkpoint.sequence + 1;
+    const LogPosition from = state_.checkpoint.position;
+    auto segment = std::find_if(segments.begin(), segments.end(),
+                                [&](const Log::OldSegment& s) { return s.number == from.segment; });
+    if (segment == segments.end()) {
+      return Error{ErrorKind::kCorrupt, path(from.segment) + " is missing: the checkpoint needs it"};
+    }
+    for (std::uint64_t offset = from.offset; segment != segments.end(); ++segment, offset = kSegmentHeaderBytes) {
+      if (auto done = segment_from(segment->number, offset); !done) return done;
+    }
+    state_.sequence = expected_ - 1;
+    return check_nothing_missing(segments);
+  }
+
+ private:
+  std::string path(std::uint64_t number) const { return directory_ + "/" + segment_name(number); }
+
+  /// Applies the records of one segment as long as they follow on; a segment that does not is passed over.
+  Result<void> segment_from(std::uint64_t number, std::uint64_t offset) {
+    auto loaded = load(number);
+    if (!loaded) return loaded.error();
+    const auto header = decode_segment_header(bytes_);
+    if (!header || header->number != number || header->database != state_.checkpoint.database) return {};
+    bool any = false;
+    std::uint64_t batch_bytes = 0;
+    for (;;) {
+      const auto record = read_record(bytes_, offset, header->nonce);
+      const bool follows = record && record->header.sequence == expected_;
+      if (follows) {
+        batch_.push_back(record->payload);
+        batch_bytes += record->payload.size();
+        offset += record_bytes(record->header.payload_bytes);
+        ++expected_;
+        any = true;
+        ++state_.replayed_records;
+        state_.replayed_bytes += record->payload.size();
+      }
+      if (!batch_.empty() && (!follows || batch_bytes >= kReplayBatchBytes)) {
+        if (auto applied = apply(number); !applied) return applied;
+        batch_.clear();
+        batch_bytes = 0;
+      }
+      if (!follows) break;
+    }
+    end_ = any || end_.segment == 0 ? LogPosition{number, offset} : end_;
+    // What was read may only be in the kernel's memory after a kill; later commits build on it.
+    return any ? file_.sync_data() : Result<void>{};
+  }
+
+  Result<void> load(std::uint64_t number) {
+    auto file = File::open(path(number), O_RDWR);
+    if (!file) return file.error();
+    file_ = std::move(*file);
+    auto size = file_.size();
+    if (!size) return size.error();
+    bytes_.resize(*size);
+    auto n = file_.read_at(0, bytes_.data(), bytes_.size());
+    if (!n) return n.error();
+    bytes_.resize(*n);
+    return {};
+  }
+
+  Result<void> apply(std::uint64_t number) {
+    LmdbEnv& env = *state_.env;
+    for (;;) {
+      MDB_txn* txn = nullptr;
+      std::uint64_t changed = 0;
+      int rc = mdb_txn_begin(env.env(), nullptr, 0, &txn);
+      if (rc != 0) return lmdb_error("begin", rc, directory_);
+      for (std::string_view payload : batch_) {
+        LogEntry entry;
+        while (rc == 0 && !payload.empty()) {
+          if (!parse_entry(payload, entry)) {
+            mdb_txn_abort(txn);
+            return Error{ErrorKind::kCorrupt, path(number) + " holds a record that cannot be read"};
+          }
+          rc = apply_entry(txn, env.dbi(), entry, changed);
+        }
+        if (rc != 0) break;
+      }
+      if (rc == 0) {
+        rc = mdb_txn_commit(txn);
+      } else {
+        mdb_txn_abort(txn);
+      }
+      if (rc == 0) return {};
+      if (rc != MDB_MAP_FULL) return lmdb_error("replay", rc, directory_);
+      if (auto grown = env.grow(); !grown) return grown;
+    }
+  }
+
+  /// A record that cannot be read is the end of the log, unless a later one proves that it had been on disk.
+  Result<void> check_nothing_missing(const std::vector<Log::OldSegment>& segments) {
+    for (const auto& segment : segments) {
+      if (segment.number < end_.segment) continue;
+      if (auto loaded = load(segment.number); !loaded) return loaded.error();
+      const auto header = decode_segment_header(bytes_);
+      if (!header || header->number != segment.number || header->database != state_.checkpoint.database) continue;
+      const std::uint64_t from = segment.number == end_.segment ? end_.offset : kSegmentHeaderBytes;
+      if (record_proves_durable(bytes_, from, header->nonce, expected_)) {
+        return Error{ErrorKind::kCorrupt, "the log is damaged: commit " + std::to_string(expected_) +
+                                              " was on disk, but cannot be read in " + path(end_.segment) +
+                                              " at byte " + std::to_string(end_.offset)};
+      }
+    }
+    return {};
+  }
+
+  const std::string directory_;
+  Recovered& state_;
+  Sequence expected_ = 0;
+  LogPosition end_;
+  File file_;
+  std::string bytes_;
+  std::vector<std::string_view> batch_;
+};
+
+}  // namespace
+
+int apply_entry(MDB_txn* txn, MDB_dbi dbi, const LogEntry& entry, std::uint64_t& changed) {
+  MDB_val key = to_val(entry.key);
+  int rc = 0;
+  if (entry.gone) {
+    rc = mdb_del(txn, dbi, &key, nullptr);
+    if (rc == MDB_NOTFOUND) return 0;
+  } else {
+    MDB_val value = to_val(entry.value);
+    rc = mdb_put(txn, dbi, &key, &value, 0);
+  }
+  if (rc == 0) ++changed;
+  return rc;
+}
+
+Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory, bool shared) {
+  const std::string path = directory + "/lock";
+  auto file = File::open(path, shared ? O_RDONLY : O_RDWR | O_CREAT);
+  if (!file) {
+    if (shared && !file_exists(path)) return DirectoryLock{};  // nobody has ever opened it for writing
+    return file.error();
+  }
+  if (::flock(file->fd(), (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return io_error("flock", path, errno);
+    char owner[32] = {};
+    auto n = file->read_at(0, owner, sizeof owner - 1);
+    std::string pid(owner, n.ok() ? *n : 0);
+    pid.erase(std::find(pid.begin(), pid.end(), '\n'), pid.end());
+    return Error{ErrorKind::kInUse,
+                 directory + " is in use by another process" + (pid.empty() ? "" : " (pid " + pid + ")")};
+  }
+  if (!shared) {
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(file->fd(), 0) != 0) return io_error("ftruncate", path, errno);
+    if (auto wrote = file->write_at(0, pid.data(), pid.size()); !wrote) return wrote.error();
+  }
+  DirectoryLock lock;
+  lock.file_ = std::move(*file);
+  return lock;
+}
+
+Result<Recovered> recover(const EngineOptions& options) {
+  const std::string& dir = options.directory;
+  if (!file_exists(CheckpointFile::path(dir))) {
+    if (!options.create || options.read_only) {
+      return Error{ErrorKind::kNotFound, dir + " holds no database"};
+    }
+    if (auto created = create_database(options); !created) return created.error();
+  }
+  Recovered state;
+  auto checkpoint = CheckpointFile::read(dir);
+  if (!checkpoint) return checkpoint.error();
+  state.checkpoint = *checkpoint;
+  auto segments = Log::list(dir);
+  if (!segments) return segments.error();
+
+  if (options.read_only) {
+    // Nothing may be written, so only what a clean end has left can be read.
+    auto newest = newest_meta(dir);
+    if (!newest) return newest.error();
+    if (*newest != checkpoint->meta) {
+      return Error{ErrorKind::kCorrupt, dir + " was not closed cleanly: start the server on it once to recover it"};
+    }
+  } else if (!options.testing.keep_found_meta) {
+    if (auto restored = restore_meta(dir, checkpoint->meta); !restored) return restored.error();
+  }
+  auto env = LmdbEnv::open(env_options(options));
+  if (!env) return env.error();
+  state.env = std::move(*env);
+  state.sequence = checkpoint->sequence;
+  if (options.read_only) return state;
+
+  // From here on commits are made; the checkpoint's pages must survive them until there is a newer one.
+  state.pin = state.env->pin();
+  if (state.pin == nullptr) return Error{ErrorKind::kIo, "no reader slot for the checkpoint"};
+  if (auto replayed = Replay(options, state).run(*segments); !replayed) {
+    state.env->unpin(state.pin);
+    return replayed.error();
+  }
+  const std::uint64_t next = segments->empty() ? 1 : segments->back().number + 1;
+  auto log = Log::create(log_options(options, checkpoint->database), next, *segments);
+  if (!log) {
+    state.env->unpin(state.pin);
+    return log.error();
+  }
+  state.log = std::move(*log);
+  return state;
+}
+
+}  // namespace reqld::storage
