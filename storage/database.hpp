@@ -36,7 +36,7 @@ class Progress {
  public:
   std::uint64_t rows() const { return rows_->load(std::memory_order_relaxed); }
   operator std::uint64_t() const { return rows(); }  // NOLINT: reads like a number
-  void set(std::uint64_t rows) { rows_->store(rows, std::memory_order_relaxed); }
+  void set(std::uint64_t rows) const { rows_->store(rows, std::memory_order_relaxed); }
 
  private:
   std::shared_ptr<std::atomic<std::uint64_t>> rows_ = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -143,7 +143,7 @@ class Reader {
   virtual std::optional<Datum> get(const TableInfo& table, std::string_view key) = 0;
   virtual std::uint64_t count(const TableInfo& table) = 0;
 
-  /// Appends up to `max_rows` rows (or `max_bytes`) of a range of primary keys to `out`; returns where to go on (an
+  /// Appends up to `max_rows` rows (or `max_bytes`; at least one) of a range of primary keys to `out`; returns where to go on (an
   /// exclusive bound in the given direction: pass it as the new lower or upper), nullopt at the end of the range.
   /// Rows of one call share buffers, each a few tens of KB.
   struct Limits {

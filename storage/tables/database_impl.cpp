@@ -1,0 +1,283 @@
+#include "storage/tables/database_impl.hpp"
+
+#include <algorithm>
+#include <future>
+
+#include "datum/key_codec.hpp"
+#include "storage/tables/reader.hpp"
+
+namespace reqld::storage {
+
+Result<std::unique_ptr<Database>> open_database(std::unique_ptr<Engine> engine, DatabaseOptions options) {
+  auto database = std::make_unique<DatabaseImpl>(std::move(engine), std::move(options));
+  try {
+    if (Result<void> started = database->start(); !started) return started.error();
+  } catch (const StorageError& e) {
+    return Error{e.kind(), e.what()};
+  }
+  return std::unique_ptr<Database>(std::move(database));
+}
+
+DatabaseImpl::DatabaseImpl(std::unique_ptr<Engine> engine, DatabaseOptions options)
+    : options_(std::move(options)),
+      engine_(std::move(engine)),
+      blobs_(std::make_shared<BlobStore>(*engine_)),
+      parts_(options_.index_functions),
+      tables_(parts_),
+      context_{.tables = tables_,
+               .notes = notes_,
+               .blobs = *blobs_,
+               .blob_threshold = options_.blob_threshold,
+               .wanted =
+                   [this](const TableInfo& table) {
+                     if (!has_listeners_.load(std::memory_order_relaxed)) return false;
+                     std::lock_guard lock(listeners_mutex_);
+                     return std::any_of(listeners_.begin(), listeners_.end(), [&](ChangeListener* l) { return l->wants(table); });
+                   }},
+      background_(*this) {}
+
+DatabaseImpl::~DatabaseImpl() {
+  background_.stop();
+  blobs_->close();
+  engine_.reset();
+}
+
+Result<void> DatabaseImpl::start() {
+  engine_->set_commit_listener([this](Sequence sequence) { on_commit(sequence); });
+  const bool fresh = !engine_->snapshot()->get(space_key(kMetaSpace, kMetaFormat));
+  if (fresh && options_.engine.read_only) return Error{ErrorKind::kNotFound, "There is no database in " + options_.engine.directory + "."};
+  if (fresh) {
+    catalog_ = std::make_shared<const Catalog>();
+    const Uuid id = make_uuid();
+    const DbInfo test{.id = make_uuid(), .name = "test"};
+    const Result<Sequence> made = run_inner(
+        [&](JobWriter& writer, JobOutcome& outcome) -> Result<void> {
+          WriteTxn& txn = writer.txn();
+          std::string format;
+          append_u32(kFormat, format);
+          txn.put(space_key(kMetaSpace, kMetaFormat), format);
+          txn.put(space_key(kMetaSpace, kMetaDatabaseId), id);
+          txn.put(db_record_key(test.id), encode_db(test));
+          txn.put(db_name_key(test.name), test.id);
+          outcome.dbs.push_back(test.id);
+          return {};
+        },
+        Durability::kHard);
+    if (!made) return made.error();
+  }
+
+  const std::unique_ptr<Snapshot> snapshot = engine_->snapshot();
+  const View view(*snapshot);
+  const auto format = view.get(space_key(kMetaSpace, kMetaFormat));
+  if (!format || format->size() != 4 || load_u32(*format) != kFormat)
+    return Error{ErrorKind::kCorrupt, "The data in " + options_.engine.directory + " has a format that this version does not know."};
+  const auto id = view.get(space_key(kMetaSpace, kMetaDatabaseId));
+  if (!id) return Error{ErrorKind::kCorrupt, "The data in " + options_.engine.directory + " has no id."};
+  id_ = *id;
+  for (auto heads = view.cursor(whole_space(kHeadSpace)); heads->valid(); heads->next())
+    next_stamp_ = std::max(next_stamp_, decode_head(heads->value()).stamp + 1);
+  std::shared_ptr<const Catalog> catalog = load_catalog(view, parts_);
+  {
+    std::lock_guard lock(catalog_mutex_);
+    catalog_ = std::move(catalog);
+  }
+  if (!options_.engine.read_only) background_.start();
+  return {};
+}
+
+std::shared_ptr<const Catalog> DatabaseImpl::catalog() const {
+  std::lock_guard lock(catalog_mutex_);
+  return catalog_;
+}
+
+std::unique_ptr<Reader> DatabaseImpl::reader() { return std::make_unique<SnapshotReader>(*engine_, *blobs_); }
+
+void DatabaseImpl::submit(Job job, Durability durability, Done done) {
+  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability, std::move(done));
+}
+
+void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) {
+  auto outcome = std::make_shared<JobOutcome>();
+  engine_->submit([this, outcome, job = std::move(job)](WriteTxn& txn) { return run(outcome, job, txn); }, durability,
+                  [outcome, done = std::move(done)](Result<Sequence> result) {
+                    if (!result) outcome->failed.store(true);
+                    if (done) done(std::move(result));
+                  });
+}
+
+Result<Sequence> DatabaseImpl::run_inner(InnerJob job, Durability durability) {
+  std::promise<Result<Sequence>> promise;
+  std::future<Result<Sequence>> future = promise.get_future();
+  submit_inner(std::move(job), durability, [&promise](Result<Sequence> result) { promise.set_value(std::move(result)); });
+  return future.get();
+}
+
+Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job, WriteTxn& txn) {
+  begin_run(*outcome, txn.sequence());
+  JobWriter writer(context_, txn, *outcome);
+  if (Result<void> result = job(writer, *outcome); !result) return result;
+  writer.finish();
+  if (outcome->anything()) {
+    outcome->pending = true;
+    pending_.push_back(outcome);
+  }
+  return {};
+}
+
+void DatabaseImpl::begin_run(JobOutcome& outcome, Sequence sequence) {
+  // A job that waits already is being run again: so will those be that came after it.
+  std::size_t keep = pending_.size();
+  if (outcome.pending) keep = std::find_if(pending_.begin(), pending_.end(), [&](const auto& p) { return p.get() == &outcome; }) - pending_.begin();
+  // What waits for another commit than the coming one lost it: that commit failed.
+  if (keep > 0 && pending_[keep - 1]->sequence != sequence) {
+    std::for_each(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(keep), [](const auto& p) { p->pending = false; });
+    keep = 0;
+  }
+  for (std::size_t i = keep; i < pending_.size(); ++i) pending_[i]->pending = false;
+  pending_.resize(keep);
+  outcome.clear();
+  outcome.sequence = sequence;
+}
+
+void DatabaseImpl::on_commit(Sequence sequence) {
+  if (pending_.empty()) return;
+  std::vector<std::shared_ptr<JobOutcome>> outcomes;
+  outcomes.swap(pending_);
+  std::vector<RowChange> changes;
+  std::vector<Uuid> dbs, tables;
+  bool background = false;
+  for (const auto& outcome : outcomes) {
+    outcome->pending = false;
+    if (outcome->sequence != sequence || outcome->failed.load()) continue;
+    if (changes.empty()) changes = std::move(outcome->changes);
+    else std::move(outcome->changes.begin(), outcome->changes.end(), std::back_inserter(changes));
+    dbs.insert(dbs.end(), outcome->dbs.begin(), outcome->dbs.end());
+    tables.insert(tables.end(), outcome->tables.begin(), outcome->tables.end());
+    background |= outcome->background;
+  }
+  if (!changes.empty()) {
+    std::lock_guard lock(listeners_mutex_);
+    const std::vector<ChangeListener*> listeners = listeners_;
+    for (ChangeListener* listener : listeners)
+      if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) listener->on_changes(changes);
+  }
+  if (!dbs.empty() || !tables.empty()) publish_catalog(sequence, dbs, tables);
+  if (background) background_.wake();
+}
+
+void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs, const std::vector<Uuid>& tables) {
+  const std::unique_ptr<Snapshot> snapshot = engine_->snapshot();
+  const View view(*snapshot);
+  const std::shared_ptr<const Catalog> before = catalog();
+  auto after = std::make_shared<Catalog>(*before);
+  // All old names go before the first new one comes: names may have been swapped.
+  std::erase_if(after->dbs, [&](const auto& db) { return std::find(dbs.begin(), dbs.end(), db.second->id) != dbs.end(); });
+  for (const Uuid& id : tables) {
+    const auto old = after->tables_by_id.find(id);
+    if (old == after->tables_by_id.end()) continue;
+    after->tables.erase({old->second->db_id, old->second->name});
+    after->tables_by_id.erase(old);
+  }
+  for (const Uuid& id : dbs)
+    if (auto db = load_db(view, id)) after->dbs.emplace(db->name, std::move(db));
+  for (const Uuid& id : tables) {
+    auto table = load_table(view, id, parts_);
+    if (!table) continue;
+    after->tables.emplace(std::pair(table->db_id, table->name), table);
+    after->tables_by_id.emplace(id, std::move(table));
+  }
+  {
+    std::lock_guard lock(catalog_mutex_);
+    catalog_ = after;
+  }
+  for (const Uuid& id : tables) {
+    const auto old = before->tables_by_id.find(id);
+    if (old == before->tables_by_id.end()) continue;
+    const auto now = after->tables_by_id.find(id);
+    for (const auto& [name, index] : old->second->indexes) {
+      const auto same = [&](const auto& other) { return other.second->id == index->id; };
+      if (now == after->tables_by_id.end() || std::none_of(now->second->indexes.begin(), now->second->indexes.end(), same)) {
+        parts_.forget_index(index->id);
+        notes_.forget(index->space);
+      }
+    }
+    if (now == after->tables_by_id.end()) {
+      tables_.forget(old->second->space);
+      parts_.drop_table(id);
+    }
+  }
+  std::lock_guard lock(listeners_mutex_);
+  const CatalogChange change{sequence, before, after};
+  const std::vector<ChangeListener*> listeners = listeners_;
+  for (ChangeListener* listener : listeners)
+    if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) listener->on_catalog(change);
+}
+
+void DatabaseImpl::add_listener(ChangeListener* listener) {
+  std::lock_guard lock(listeners_mutex_);
+  listeners_.push_back(listener);
+  has_listeners_.store(true);
+}
+
+void DatabaseImpl::remove_listener(ChangeListener* listener) {
+  std::lock_guard lock(listeners_mutex_);
+  std::erase(listeners_, listener);
+  has_listeners_.store(!listeners_.empty());
+}
+
+std::uint64_t DatabaseImpl::table_bytes(const TableInfo& table) {
+  constexpr std::size_t kSample = 64;
+  SnapshotReader reader(*engine_, *blobs_);
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  for (auto c = reader.snapshot().cursor(whole_space(table.space), Direction::kForward); c->valid() && rows < kSample; c->next()) {
+    bytes += c->key().size() + c->value().size();
+    ++rows;
+    if (!row_has_blob(c->value())) continue;
+    std::vector<BlobRef> refs;
+    collect_blobs(Datum::from_encoded(c->value()), refs);
+    for (const BlobRef& ref : refs) bytes += ref.length;
+  }
+  return rows == 0 ? 0 : bytes * reader.count(table) / rows;
+}
+
+namespace {
+
+std::string system_key(const std::string& collection, const std::string& key) {
+  std::string rest = collection;
+  rest.push_back('\0');
+  return space_key(kSystemSpace, rest + key);
+}
+
+}  // namespace
+
+std::optional<Datum> DatabaseImpl::get_system(const std::string& collection, const std::string& key) {
+  const std::unique_ptr<Snapshot> snapshot = engine_->snapshot();
+  const auto value = snapshot->get(system_key(collection, key));
+  if (!value) return std::nullopt;
+  return Datum::from_encoded(*value);
+}
+
+std::vector<std::pair<std::string, Datum>> DatabaseImpl::list_system(const std::string& collection) {
+  const std::unique_ptr<Snapshot> snapshot = engine_->snapshot();
+  const std::string prefix = system_key(collection, "");
+  std::vector<std::pair<std::string, Datum>> out;
+  for (auto c = View(*snapshot).prefix(prefix); c->valid(); c->next())
+    out.emplace_back(c->key().substr(prefix.size()), Datum::from_encoded(c->value()));
+  return out;
+}
+
+void DatabaseImpl::put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) {
+  std::string stored = system_key(collection, key);
+  if (stored.size() > engine_->max_key_size() || collection.find('\0') != std::string::npos)
+    return done(Error{ErrorKind::kKeyTooLong, "The name of a system record is too long."});
+  submit_inner(
+      [stored = std::move(stored), value](JobWriter& writer, JobOutcome&) -> Result<void> {
+        if (value.is_null()) writer.txn().del(stored);
+        else writer.txn().put(stored, value.encoded());
+        return {};
+      },
+      Durability::kHard, std::move(done));
+}
+
+}  // namespace reqld::storage

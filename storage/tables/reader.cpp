@@ -1,0 +1,80 @@
+#include "storage/tables/reader.hpp"
+
+#include "storage/tables/index_scan.hpp"
+#include "storage/tables/keyspace.hpp"
+#include "storage/tables/row_copier.hpp"
+
+namespace reqld::storage {
+
+namespace {
+
+void check_not_dropped(const TableInfo& table) {
+  if (table.dropped && table.dropped->load(std::memory_order_acquire))
+    throw StorageError({ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."});
+}
+
+}  // namespace
+
+SnapshotReader::SnapshotReader(Engine& engine, BlobStore& blobs) : blobs_(blobs) {
+  blobs.epochs().enter(engine.last_sequence(), slot_);
+  snapshot_ = engine.snapshot();
+}
+
+SnapshotReader::~SnapshotReader() = default;
+
+BlobSource* SnapshotReader::blob_source() {
+  if (!source_) source_ = blobs_.source(snapshot_->sequence());
+  return source_.get();
+}
+
+std::optional<Datum> SnapshotReader::get(const TableInfo& table, std::string_view key) {
+  check_not_dropped(table);
+  if (key.size() > kMaxPrimaryKeyBytes) return std::nullopt;
+  const auto row = snapshot_->get(KeyBuffer(table.space, key));
+  if (!row) return std::nullopt;
+  Ref<Buffer> buffer = Buffer::copy(row->data(), row->size());
+  if (row_has_blob(*row)) buffer->add_blob_source(blob_source());
+  return Datum::from_encoded(buffer->data(), *buffer);
+}
+
+std::uint64_t SnapshotReader::count(const TableInfo& table) {
+  check_not_dropped(table);
+  KeyBuffer key(kHeadSpace);
+  key.append_u32(table.space);
+  const auto head = snapshot_->get(key);
+  return head ? decode_head(*head).rows : 0;
+}
+
+std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const KeyRange& keys, Direction direction, Limits limits,
+                                                std::vector<Row>& out) {
+  check_not_dropped(table);
+  if (!keys.upper.empty() && keys.lower >= keys.upper) return std::nullopt;
+  const auto cursor = snapshot_->cursor(range_in_space(table.space, keys.lower, keys.upper), direction);
+  RowCopier copier;
+  std::size_t rows = 0;
+  std::size_t bytes = 0;
+  for (; cursor->valid(); cursor->next()) {
+    if (rows > 0 && (rows >= limits.max_rows || bytes >= limits.max_bytes)) {
+      std::string bound = out.back().key;
+      if (direction == Direction::kForward) bound.push_back('\0');
+      return bound;
+    }
+    const std::string_view value = cursor->value();
+    Row& row = out.emplace_back();
+    row.key.assign(cursor->key().substr(kSpaceBytes));
+    row.document = copier.copy(value, limits.max_rows > rows ? limits.max_rows - rows : 1, [this] { return blob_source(); });
+    ++rows;
+    bytes += value.size();
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, const IndexInfo& index, const IndexRange& range,
+                                                      Direction direction, const std::optional<std::string>& resume, Limits limits,
+                                                      bool want_documents, std::vector<Row>& out) {
+  check_not_dropped(table);
+  IndexScan scan(*this, table, index, range.values, direction, limits, want_documents, out);
+  return scan.run(resume);
+}
+
+}  // namespace reqld::storage
