@@ -3,7 +3,7 @@
 namespace reqld::storage {
 
 TEST_CASE("a fresh database holds db test and nothing else") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   CHECK(db->catalog()->dbs.size() == 1);
   CHECK(db->catalog()->db("test"));
   CHECK(db->catalog()->tables.empty());
@@ -15,7 +15,7 @@ TEST_CASE("a fresh database holds db test and nothing else") {
 }
 
 TEST_CASE("databases are made, renamed and dropped") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   const auto create = [&](const std::string& name) {
     return db.wait([&](Engine::Done done) { db->create_db(name, std::move(done)); });
   };
@@ -39,7 +39,7 @@ TEST_CASE("databases are made, renamed and dropped") {
 }
 
 TEST_CASE("tables keep rows, counts and settings") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   auto t = db.make_table("t");
   CHECK(db.wait([&](Engine::Done done) { db->create_table(t->db_id, *t, std::move(done)); }).error().kind == ErrorKind::kExists);
   CHECK(db->reader()->count(*t) == 0);
@@ -80,7 +80,7 @@ TEST_CASE("tables keep rows, counts and settings") {
 }
 
 TEST_CASE("scans go both ways in steps") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   auto t = db.make_table("t");
   CHECK(db.run([&](Writer& w) -> Result<void> {
             for (int i = 0; i < 100; ++i) {
@@ -112,7 +112,7 @@ TEST_CASE("scans go both ways in steps") {
 }
 
 TEST_CASE("a failed job leaves nothing, a job run twice counts once") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   auto t = db.make_table("t");
   CHECK(!db.run([&](Writer& w) -> Result<void> {
              (void)w.put(*t, to_primary_key(Datum::integer(1)), json(R"({"id":1})"));
@@ -124,7 +124,7 @@ TEST_CASE("a failed job leaves nothing, a job run twice counts once") {
            }).ok());
   CHECK(db->reader()->count(*t) == 0);
   CHECK(db.scan(*t).empty());
-  db.memory()->rerun_batches(3);
+  db.rerun_batches(3);
   db.put(*t, json(R"({"id":1})"));
   db.make_table("u");
   CHECK(db->reader()->count(*t) == 1);
@@ -132,7 +132,7 @@ TEST_CASE("a failed job leaves nothing, a job run twice counts once") {
 }
 
 TEST_CASE("dropped tables answer so and leave no key behind") {
-  TestDatabase db(EngineKind::kMemory, 64);
+  TestDatabase db(each_engine(), 64);
   auto t = db.make_table("t");
   db.make_index(*t, "a", "a");
   for (int i = 0; i < 2500; i += 500) {
@@ -171,7 +171,7 @@ TEST_CASE("dropped tables answer so and leave no key behind") {
 }
 
 TEST_CASE("system records") {
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   const auto put = [&](const std::string& c, const std::string& k, const Datum& v) {
     CHECK(db.wait([&](Engine::Done done) { db->put_system(c, k, v, std::move(done)); }).ok());
   };
@@ -196,12 +196,12 @@ TEST_CASE("changes are published in commit order to whoever wants them") {
     std::vector<RowChange> changes;
     std::vector<CatalogChange> catalogs;
   };
-  TestDatabase db(EngineKind::kMemory);
+  TestDatabase db(each_engine());
   auto t = db.make_table("t");
   auto u = db.make_table("u");
   Listener listener;
   db->add_listener(&listener);
-  db.memory()->rerun_batches(2);
+  db.rerun_batches(2);
   db.put(*t, json(R"({"id":1})"));
   db.put(*u, json(R"({"id":1})"));
   db.put(*t, json(R"({"id":1,"a":2})"));

@@ -23,6 +23,14 @@ namespace reqld::storage {
 
 enum class EngineKind { kMemory, kReal };
 
+/// Runs the rest of a test once on each.
+inline EngineKind each_engine() {
+  EngineKind kind = EngineKind::kMemory;
+  SUBCASE("in memory") { kind = EngineKind::kMemory; }
+  SUBCASE("on disk") { kind = EngineKind::kReal; }
+  return kind;
+}
+
 /// definition: {"field": name, "multi": bool}; the index of a field, or of its elements.
 class FieldIndex final : public IndexFunction {
  public:
@@ -92,7 +100,10 @@ class TestDatabase {
 
   Database& operator*() { return *db_; }
   Database* operator->() { return db_.get(); }
-  MemoryEngine* memory() { return memory_; }
+  /// Where the engine can: runs the next `n` batches once for nothing.
+  void rerun_batches(int n) {
+    if (memory_) memory_->rerun_batches(n);
+  }
   const std::string& directory() const { return directory_; }
 
   Result<Sequence> run(Database::Job job, Durability durability = Durability::kSoft) {
