@@ -1,83 +1,112 @@
 #include "server/assembly.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <future>
+#include <utility>
 
 #include "http_fetch/fetcher.hpp"
+#include "protocol/crypto.hpp"
 #include "reql/engine.hpp"
 #include "reql/index_definition.hpp"
+#include "reql/query.hpp"
 #include "reql/users.hpp"
 #include "storage/database.hpp"
 
 namespace reqld::server {
-
-// In order of construction: what comes later uses what comes before.
-struct Assembly::Parts {
-  std::unique_ptr<storage::Database> database;
-  std::unique_ptr<http_fetch::Fetcher> fetcher;
-  std::unique_ptr<reql::Engine> engine;
-};
-
 namespace {
 
-// The password given for a fresh installation: one that was set since stays.
-std::string set_initial_password(storage::Database& database, const std::string& password) {
-  if (password.empty() || database.get_system(reql::kUsersCollection, "admin")) return {};
-  const reql::User admin{"admin", reql::hash_password(password)};
-  std::promise<storage::Result<storage::Sequence>> promise;
-  auto answer = promise.get_future();
-  database.put_system(reql::kUsersCollection, "admin", reql::encode_user(admin),
-                      [&promise](storage::Result<storage::Sequence> result) { promise.set_value(std::move(result)); });
-  const auto result = answer.get();
-  return result ? std::string() : result.error().message;
+class ReqlHost final : public QueryHost {
+ public:
+  ReqlHost(std::unique_ptr<storage::Database> database, std::unique_ptr<http_fetch::Fetcher> fetcher,
+           reql::EngineOptions options)
+      : database_(std::move(database)), fetcher_(std::move(fetcher)), engine_(std::move(options), *database_, *fetcher_) {}
+
+  std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) override {
+    return reql::make_query(engine_, client, std::move(body));
+  }
+
+  protocol::Credentials credentials(const std::string& user) override {
+    auto stored = engine_.scram_credentials(user);
+    return {stored.known, std::move(stored.salt), stored.iterations, std::move(stored.salted_password)};
+  }
+
+  std::string server_id() const override { return engine_.options().server_id; }
+  std::string server_name() const override { return engine_.options().server_name; }
+
+ private:
+  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<http_fetch::Fetcher> fetcher_;
+  reql::Engine engine_;
+};
+
+/// An error text, or nothing.
+std::string set_initial_password(storage::Database& database, const config::Options& options, std::string& generated) {
+  const auto admin = reql::find_user(database, "admin");
+  // Only for who has never set one.
+  if (admin && admin->password && !admin->password->empty) return {};
+  std::string password = options.initial_password;
+  if (password == "auto") {
+    password = protocol::base64_encode(protocol::random_bytes(18));
+    generated = password;
+  }
+  reql::User user;
+  user.name = "admin";
+  user.password = reql::hash_password(password);
+  std::promise<std::string> stored;
+  database.put_system(reql::kUsersCollection, user.name, reql::encode_user(user), [&](const auto& result) {
+    stored.set_value(result.ok() ? std::string() : "Cannot store the initial password: " + result.error().message);
+  });
+  return stored.get_future().get();
 }
 
 }  // namespace
 
-Assembly::Assembly(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Assembly::~Assembly() = default;
-
-Assembly::Opened Assembly::open(const AssemblyOptions& options) {
-  auto parts = std::make_unique<Parts>();
-
-  storage::DatabaseOptions storage_options;
-  storage_options.engine.directory = options.directory;
-  storage_options.index_functions = reql::index_function_factory();
-  auto database = storage::Database::open(std::move(storage_options));
-  if (!database) return {nullptr, database.error().message};
-  parts->database = std::move(*database);
-  if (std::string error = set_initial_password(*parts->database, options.initial_password); !error.empty()) {
-    return {nullptr, error};
+Assembled assemble(const config::Options& options, bool create, unsigned worker_threads) {
+  Assembled assembled;
+  if (!create && !std::filesystem::is_directory(options.directory)) {
+    assembled.error = "There is no data directory '" + options.directory + "'. `reqld create --directory " + options.directory + "` makes one.";
+    return assembled;
+  }
+  auto policy = http_fetch::AddressPolicy::parse(options.http_allow, options.http_deny);
+  if (!policy) {
+    assembled.error = "--r-http-allow, --r-http-deny: " + policy.error().message;
+    return assembled;
+  }
+  http_fetch::Options fetch;
+  fetch.max_in_flight = options.http_max_requests;
+  fetch.max_in_flight_per_host = std::max<std::size_t>(1, options.http_max_requests / 2);
+  fetch.max_body_bytes = options.http_max_body_mb << 20;
+  fetch.max_buffered_bytes = std::max(fetch.max_buffered_bytes, fetch.max_body_bytes);
+  fetch.address_policy = std::move(*policy);
+  fetch.proxy = options.http_proxy;
+  auto fetcher = http_fetch::Fetcher::create(std::move(fetch));
+  if (!fetcher) {
+    assembled.error = "r.http cannot start: " + fetcher.error().message;
+    return assembled;
   }
 
-  http_fetch::Options fetch_options;
-  fetch_options.max_in_flight = options.max_fetches;
-  fetch_options.max_in_flight_per_host = options.max_fetches;
-  fetch_options.max_body_bytes = options.max_fetch_bytes;
-  auto policy = http_fetch::AddressPolicy::parse(options.fetch_allow, options.fetch_deny);
-  if (!policy) return {nullptr, policy.error().message};
-  fetch_options.address_policy = std::move(*policy);
-  auto fetcher = http_fetch::Fetcher::create(std::move(fetch_options));
-  if (!fetcher) return {nullptr, fetcher.error().message};
-  parts->fetcher = std::move(*fetcher);
+  storage::DatabaseOptions database_options;
+  database_options.engine.directory = options.directory;
+  database_options.engine.create = create;
+  database_options.index_functions = reql::index_function_factory();
+  auto database = storage::Database::open(std::move(database_options));
+  if (!database) {
+    assembled.error = "Cannot open the data directory '" + options.directory + "': " + database.error().message;
+    return assembled;
+  }
+  if (options.initial_password_given) {
+    assembled.error = set_initial_password(**database, options, assembled.generated_password);
+    if (!assembled.error.empty()) return assembled;
+  }
 
-  reql::EngineOptions engine_options;
-  engine_options.server_name = options.server_name;
-  engine_options.server_id = parts->database->id();
-  engine_options.worker_threads = options.worker_threads;
-  parts->engine = std::make_unique<reql::Engine>(std::move(engine_options), *parts->database, *parts->fetcher);
-  return {std::unique_ptr<Assembly>(new Assembly(std::move(parts))), {}};
+  reql::EngineOptions engine;
+  engine.server_name = options.server_name;
+  engine.server_id = (*database)->id();
+  engine.worker_threads = worker_threads;
+  engine.query_memory_bytes = options.query_memory_mb << 20;
+  assembled.host = std::make_unique<ReqlHost>(std::move(*database), std::move(*fetcher), std::move(engine));
+  return assembled;
 }
-
-std::unique_ptr<reql::Query> Assembly::make_query(const reql::ClientInfo& client, std::string body) {
-  return reql::make_query(*parts_->engine, client, std::move(body));
-}
-
-protocol::Credentials Assembly::credentials(const std::string& user) {
-  const auto stored = parts_->engine->scram_credentials(user);
-  return {stored.known, stored.salt, stored.iterations, stored.salted_password};
-}
-
-std::string Assembly::server_id() const { return parts_->engine->options().server_id; }
-std::string Assembly::server_name() const { return parts_->engine->options().server_name; }
 
 }  // namespace reqld::server

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -30,14 +31,13 @@ std::optional<Address> parse_address(const std::string& text, std::uint16_t port
   Address address;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  const std::string numeric = text == "localhost" ? "127.0.0.1" : text;
-  if (inet_pton(AF_INET, numeric.c_str(), &v4->sin_addr) == 1) {
+  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(port);
     address.length = sizeof *v4;
     return address;
   }
-  if (inet_pton(AF_INET6, numeric.c_str(), &v6->sin6_addr) == 1) {
+  if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(port);
     address.length = sizeof *v6;
@@ -108,13 +108,20 @@ int ListeningSocket::release() { return std::exchange(fd_, -1); }
 
 ListeningSocket::Opened ListeningSocket::open(const std::vector<std::string>& addresses, std::uint16_t port) {
   std::vector<std::pair<std::string, bool>> wanted;  // with: may be missing
-  for (const auto& address : addresses) {
-    if (address == "all") {
-      wanted = {{"0.0.0.0", false}, {"::", true}};
-      break;
+  const auto want = [&](const std::string& address, bool optional) {
+    if (std::none_of(wanted.begin(), wanted.end(), [&](const auto& have) { return have.first == address; })) {
+      wanted.emplace_back(address, optional);
     }
-    wanted.emplace_back(address, false);
+  };
+  if (std::find(addresses.begin(), addresses.end(), "all") != addresses.end()) {
+    wanted = {{"0.0.0.0", false}, {"::", true}};
+  } else {
+    for (const auto& address : addresses) {
+      want(address == "localhost" ? "127.0.0.1" : address, false);
+      if (address == "localhost") want("::1", true);
+    }
   }
+  const bool any_port = port == 0;
   Opened opened;
   for (const auto& [text, optional] : wanted) {
     const auto address = parse_address(text, port);
@@ -124,7 +131,7 @@ ListeningSocket::Opened ListeningSocket::open(const std::vector<std::string>& ad
     }
     const int fd = listen_on(*address);
     if (fd < 0) {
-      if (optional && errno != EADDRINUSE) continue;
+      if (optional && (errno != EADDRINUSE || any_port)) continue;
       opened.error = reason(text, port, errno);
       break;
     }

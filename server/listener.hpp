@@ -25,7 +25,8 @@ class ListeningSocket {
   int release();
 
   struct Opened;
-  /// Listens on each of `addresses` (numeric; `all` for every IPv4 and, where there is one, IPv6 address) at the same port.
+  /// Listens on each of `addresses` at the same port: numeric ones; `localhost` for 127.0.0.1 and ::1, `all` for every address
+  /// (both without IPv6 where there is none).
   /// Port 0: any free one.
   static Opened open(const std::vector<std::string>& addresses, std::uint16_t port);
 

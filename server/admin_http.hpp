@@ -1,0 +1,32 @@
+// The HTTP port: a status page, /health and /metrics. It shows, and changes nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/listener.hpp"
+
+namespace reqld::server {
+
+/// Serves on a thread of its own, so that it answers when the reactors are busy. Slow clients are cut off.
+class AdminHttp {
+ public:
+  /// Called on its thread.
+  struct Content {
+    std::function<std::string()> page;     ///< HTML
+    std::function<std::string()> metrics;  ///< Prometheus text
+    std::function<bool()> healthy;
+  };
+
+  AdminHttp(std::vector<ListeningSocket> sockets, Content content);
+  /// Closes all its connections.
+  ~AdminHttp();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace reqld::server
