@@ -11,6 +11,7 @@ using namespace encoding;
 namespace {
 
 constexpr std::size_t kManyFields = 256;
+constexpr std::size_t kFirstFields = 8;
 
 /// Writes `d`, which lands in `buffer`, at `p`; returns its end and gathers its flags.
 std::uint8_t* write_value(std::uint8_t* p, const Datum& d, Buffer& buffer, std::uint8_t& flags) {
@@ -136,6 +137,7 @@ void ObjectBuilder::set(std::string_view name, Datum value) {
       return;
     }
     if (i == fields_.size() || fields_.size() < kManyFields) {
+      if (fields_.capacity() == 0) fields_.reserve(kFirstFields);
       fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(i), Field{std::string(name), std::move(value)});
       return;
     }

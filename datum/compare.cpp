@@ -148,6 +148,8 @@ int compare(const Datum& a, const Datum& b) {
     }
   }
   if (pa == pb) return 0;
+  const std::string_view bytes_a = a.slice_bytes(), bytes_b = b.slice_bytes();
+  if (bytes_a == bytes_b) return 0;  // values of different bytes may be equal still: zones, -0.0, blobs
   return compare_encoded(pa, pb, {a.blob_source(), b.blob_source()});
 }
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kReqlType = "$reql_type$";
 constexpr std::size_t kFirstBytes = 256;
+constexpr std::size_t kFirstOpen = 8;
+constexpr std::size_t kFirstOffsets = 32;
 
 }  // namespace
 
@@ -23,7 +25,7 @@ std::uint8_t* DatumWriter::reserve(std::size_t n) {
 }
 
 void DatumWriter::begin_value() {
-  if (!open_.empty() && !is_object_.back()) {
+  if (in_array()) {
     const std::size_t offset = used_ - open_.back().start;
     if (offset > std::numeric_limits<std::uint32_t>::max())
       throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
@@ -76,17 +78,17 @@ void DatumWriter::value(const Datum& d) {
     source_ = Ref<BlobSource>(d.blob_source());
 }
 
-void DatumWriter::begin_array() {
+void DatumWriter::begin_container(bool object) {
   begin_value();
-  open_.push_back({used_, offsets_.size(), 0, true, false});
-  is_object_.push_back(0);
+  if (open_.capacity() == 0) {
+    open_.reserve(kFirstOpen);
+    offsets_.reserve(kFirstOffsets);
+  }
+  open_.push_back({used_, offsets_.size(), 0, object, true, false});
 }
 
-void DatumWriter::begin_object() {
-  begin_value();
-  open_.push_back({used_, offsets_.size(), 0, true, false});
-  is_object_.push_back(1);
-}
+void DatumWriter::begin_array() { begin_container(false); }
+void DatumWriter::begin_object() { begin_container(true); }
 
 std::string_view DatumWriter::name_at(const Open& open, std::uint32_t offset) const { return sized_bytes(bytes() + open.start + offset); }
 
@@ -106,26 +108,22 @@ void DatumWriter::name(std::string_view name) {
 
 std::optional<std::string> DatumWriter::sort_fields(const Open& open) {
   const std::size_t total = used_ - open.start;
-  struct Field {
-    std::uint32_t offset, size;
-  };
-  std::vector<Field> fields;
-  fields.reserve(offsets_.size() - open.first_item);
+  fields_.clear();
   for (std::size_t i = open.first_item; i < offsets_.size(); ++i) {
     const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : total;
-    fields.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
+    fields_.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
   }
-  std::sort(fields.begin(), fields.end(), [&](Field a, Field b) { return name_at(open, a.offset) < name_at(open, b.offset); });
-  for (std::size_t i = 1; i < fields.size(); ++i) {
-    const std::string_view name = name_at(open, fields[i].offset);
-    if (name == name_at(open, fields[i - 1].offset)) return std::string(name);
+  std::sort(fields_.begin(), fields_.end(), [&](Field a, Field b) { return name_at(open, a.offset) < name_at(open, b.offset); });
+  for (std::size_t i = 1; i < fields_.size(); ++i) {
+    const std::string_view name = name_at(open, fields_[i].offset);
+    if (name == name_at(open, fields_[i - 1].offset)) return std::string(name);
   }
-  scratch_.assign(reinterpret_cast<const char*>(bytes() + open.start), total);
+  unsorted_.assign(reinterpret_cast<const char*>(bytes() + open.start), total);
   std::uint8_t* p = data() + open.start;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    std::memcpy(p, scratch_.data() + fields[i].offset, fields[i].size);
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    std::memcpy(p, unsorted_.data() + fields_[i].offset, fields_[i].size);
     offsets_[open.first_item + i] = static_cast<std::uint32_t>(p - (data() + open.start));
-    p += fields[i].size;
+    p += fields_[i].size;
   }
   return std::nullopt;
 }
@@ -147,7 +145,6 @@ void DatumWriter::close(Tag tag) {
   last_ = open.start;
   offsets_.resize(open.first_item);
   open_.pop_back();
-  is_object_.pop_back();
   add_flags(open.flags);
 }
 
@@ -168,8 +165,7 @@ Datum DatumWriter::copy_last_value() const {
 
 void DatumWriter::replace_last_value(const Datum& d) {
   used_ = last_;
-  const bool in_array = !open_.empty() && !is_object_.back();
-  if (in_array) offsets_.pop_back();
+  if (in_array()) offsets_.pop_back();
   value(d);
 }
 
@@ -184,7 +180,6 @@ Datum DatumWriter::finish() {
 void DatumWriter::clear() {
   used_ = last_ = 0;
   open_.clear();
-  is_object_.clear();
   offsets_.clear();
   source_ = {};
 }

@@ -56,15 +56,21 @@ class DatumWriter {
     std::size_t start;       // where its data begins
     std::size_t first_item;  // in offsets_
     std::uint8_t flags;
+    bool object;
     bool sorted;
     bool reql_type;
+  };
+  struct Field {
+    std::uint32_t offset, size;
   };
 
   std::uint8_t* data() { return buffer_->data(); }
   const std::uint8_t* bytes() const { return buffer_->data(); }
   std::uint8_t* reserve(std::size_t n);
+  bool in_array() const { return !open_.empty() && !open_.back().object; }
   /// Registers an item of the innermost array.
   void begin_value();
+  void begin_container(bool object);
   void add_flags(std::uint8_t flags);
   void close(Tag tag);
   std::string_view name_at(const Open& open, std::uint32_t offset) const;
@@ -75,9 +81,9 @@ class DatumWriter {
   std::size_t last_ = 0;
   std::vector<Open> open_;
   std::vector<std::uint32_t> offsets_;
-  std::vector<std::uint8_t> is_object_;  // one for each of open_
   Ref<BlobSource> source_;
-  std::string scratch_;
+  std::vector<Field> fields_;  // scratch, as the next one
+  std::string unsorted_;
 };
 
 }  // namespace reqld
