@@ -122,7 +122,7 @@ enum class KeyUse { kPrimary, kSecondary };
   if (type == Type::kMinVal || type == Type::kMaxVal) text = type == Type::kMinVal ? "r.minval" : "r.maxval";
   else text = d.has_extreme() ? "an object with `r.minval` or `r.maxval`" : to_shown_json(d);
   if (nested)
-    throw DatumError(DatumErrorKind::kLogic, fmt::format("Array keys can only contain numbers, strings, bools,  pseudotypes, or arrays (got {} of type {}).",
+    throw DatumError(type == Type::kNull ? DatumErrorKind::kNonExistence : DatumErrorKind::kLogic, fmt::format("Array keys can only contain numbers, strings, bools,  pseudotypes, or arrays (got {} of type {}).",
                                                          text, type_name(type)));
   if (use == KeyUse::kPrimary)
     throw DatumError(DatumErrorKind::kLogic, fmt::format("Primary keys must be either a number, string, bool, pseudotype or array (got type {}):\n{}",

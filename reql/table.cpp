@@ -53,25 +53,20 @@ class ScanStream : public Stream {
   bool ended_ = false;
 };
 
-// What an index is asked for: documents, or only its values.
-enum class Wanted : std::uint8_t { kDocuments, kValues };
-
-class IndexStream : public Stream {
+class StoredIndexCursor : public IndexCursor {
  public:
-  IndexStream(std::shared_ptr<const storage::TableInfo> table, std::shared_ptr<const storage::IndexInfo> index,
-              storage::IndexRange range, Order order, Wanted wanted)
+  StoredIndexCursor(std::shared_ptr<const storage::TableInfo> table, std::shared_ptr<const storage::IndexInfo> index,
+                    storage::IndexRange range, Order order, IndexRead wanted)
       : table_(std::move(table)), index_(std::move(index)), range_(std::move(range)), order_(order), wanted_(wanted) {}
 
-  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+  bool next(Context& cx, const BatchLimits& limits, std::vector<IndexEntry>& out) override {
     if (ended_) return false;
     rows_.clear();
     const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
     resume_ = cx.database().reader()->scan_index(*table_, *index_, range_, direction, resume_, storage_limits(limits),
-                                                 wanted_ == Wanted::kDocuments, rows_);
+                                                 wanted_ == IndexRead::kDocuments, rows_);
     out.reserve(out.size() + rows_.size());
-    for (storage::Row& row : rows_) {
-      out.push_back(std::move(wanted_ == Wanted::kDocuments ? row.document : row.index_value));
-    }
+    for (storage::Row& row : rows_) out.push_back({std::move(row.index_value), std::move(row.document)});
     if (!resume_) {
       ended_ = true;
       return false;
@@ -79,18 +74,38 @@ class IndexStream : public Stream {
     if (cx.suspender) cx.suspender->move_to_pool();
     return true;
   }
-  bool is_ordered() const override { return order_ != Order::kNone; }
-  bool may_revisit() const override { return true; }
 
  private:
   const std::shared_ptr<const storage::TableInfo> table_;
   const std::shared_ptr<const storage::IndexInfo> index_;
   const storage::IndexRange range_;
   const Order order_;
-  const Wanted wanted_;
+  const IndexRead wanted_;
   std::optional<std::string> resume_;
   std::vector<storage::Row> rows_;
   bool ended_ = false;
+};
+
+class IndexStream : public Stream {
+ public:
+  IndexStream(Ref<IndexCursor> cursor, Order order, IndexRead wanted)
+      : cursor_(std::move(cursor)), order_(order), wanted_(wanted) {}
+
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    entries_.clear();
+    const bool more = cursor_->next(cx, limits, entries_);
+    out.reserve(out.size() + entries_.size());
+    for (IndexEntry& e : entries_) out.push_back(std::move(wanted_ == IndexRead::kDocuments ? e.document : e.value));
+    return more;
+  }
+  bool is_ordered() const override { return order_ != Order::kNone; }
+  bool may_revisit() const override { return true; }
+
+ private:
+  const Ref<IndexCursor> cursor_;
+  const Order order_;
+  const IndexRead wanted_;
+  std::vector<IndexEntry> entries_;
 };
 
 class StoredTable : public Table {
@@ -109,13 +124,13 @@ class StoredTable : public Table {
   Ref<Stream> scan(Context&, const Bounds& bounds, Order order) override {
     return make_ref<ScanStream>(info_, key_range(bounds), order);
   }
-  Ref<Stream> index_scan(Context&, const std::string& index, const Bounds& bounds, Order order) override {
-    return make_ref<IndexStream>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, order,
-                                 Wanted::kDocuments);
+  void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows) override {
+    const auto reader = cx.database().reader();
+    for (const Datum& key : keys) rows.push_back(reader->get(*info_, to_primary_key(key)).value_or(Datum()));
   }
-  Ref<Stream> index_values(Context&, const std::string& index, const Bounds& bounds) override {
-    return make_ref<IndexStream>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, Order::kAscending,
-                                 Wanted::kValues);
+  Ref<IndexCursor> index_cursor(Context&, const std::string& index, const Bounds& bounds, Order order,
+                                IndexRead wanted) override {
+    return make_ref<StoredIndexCursor>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, order, wanted);
   }
   std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
 
@@ -123,6 +138,10 @@ class StoredTable : public Table {
   std::shared_ptr<const storage::IndexInfo> ready_index(const std::string& name) {
     lookup_index(*this, name);
     auto index = info_->indexes.at(name);
+    if (index->geo) {
+      throw_logic("Index `" + name +
+                  "` is a geospatial index.  Only get_nearest and get_intersecting can use a geospatial index.");
+    }
     if (!index->ready) {
       throw_op_failed("Index `" + name + "` on table `" + database_ + "." + info_->name +
                       "` was accessed before its construction was finished.");
@@ -136,6 +155,19 @@ class StoredTable : public Table {
 
 }  // namespace
 
+void Table::get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows) {
+  for (const Datum& key : keys) rows.push_back(get(cx, key));
+}
+
+Ref<Stream> Table::index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) {
+  return make_ref<IndexStream>(index_cursor(cx, index, bounds, order, IndexRead::kDocuments), order, IndexRead::kDocuments);
+}
+
+Ref<Stream> Table::index_values(Context& cx, const std::string& index, const Bounds& bounds) {
+  return make_ref<IndexStream>(index_cursor(cx, index, bounds, Order::kAscending, IndexRead::kValues), Order::kAscending,
+                               IndexRead::kValues);
+}
+
 RowOutcome Table::write_row(Context&, const Datum&, const RowFunction&) {
   throw_internal("Table `" + database() + "." + name() + "` is not written row by row.");
 }
@@ -148,6 +180,12 @@ Ref<Table> open_table(Context& cx, const std::string& database, const std::strin
   auto info = catalog->table(*db, name);
   if (!info) throw_op_failed("Table `" + database + "." + name + "` does not exist.");
   return make_ref<StoredTable>(database, std::move(info));
+}
+
+void check_database(Context& cx, const std::string& name) {
+  if (name != kSystemDatabase && !cx.database().catalog()->db(name)) {
+    throw_op_failed("Database `" + name + "` does not exist.");
+  }
 }
 
 std::vector<std::string> list_tables(Context& cx, const std::string& database) {
@@ -186,14 +224,42 @@ void lookup_index(Table& table, const std::string& index) {
                   (info ? "`." : "`"));
 }
 
-Ref<Stream> lookup(Context& cx, Table& table, const std::string& index, const Datum& key) {
-  if (index == table.primary_key()) {
-    to_primary_key(key);
-    return table.scan(cx, {key, key, false, false}, Order::kNone);
+namespace {
+
+// The rows of one key. A key that cannot be one is found out when the rows are asked for, as recorded.
+class LookupStream : public Stream {
+ public:
+  LookupStream(Ref<Table> table, std::string index, Datum key)
+      : table_(std::move(table)), index_(std::move(index)), key_(std::move(key)) {}
+
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    if (!rows_) rows_ = open(cx);
+    return rows_->next(cx, limits, out);
   }
+  bool may_revisit() const override { return index_ != table_->primary_key(); }
+
+ private:
+  Ref<Stream> open(Context& cx) const {
+    const Bounds one{key_, key_, false, false};
+    if (index_ == table_->primary_key()) {
+      to_primary_key(key_);
+      return table_->scan(cx, one, Order::kNone);
+    }
+    check_secondary_key(key_);
+    return table_->index_scan(cx, index_, one, Order::kNone);
+  }
+
+  const Ref<Table> table_;
+  const std::string index_;
+  const Datum key_;
+  Ref<Stream> rows_;
+};
+
+}  // namespace
+
+Ref<Stream> lookup(Context&, Table& table, const std::string& index, const Datum& key) {
   lookup_index(table, index);
-  check_secondary_key(key);
-  return table.index_scan(cx, index, {key, key, false, false}, Order::kNone);
+  return make_ref<LookupStream>(Ref<Table>(&table), index, key);
 }
 
 Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {

@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "datum/datum.hpp"
+#include "reql/index_cursor.hpp"
 #include "reql/stream.hpp"
 #include "reql/value.hpp"
 #include "storage/database.hpp"
@@ -29,6 +31,9 @@ struct Bounds {
   bool lower_open = false;
   bool upper_open = false;
 };
+
+/// What is wanted of an index.
+enum class IndexRead : std::uint8_t { kDocuments, kValues };
 
 /// Options of a write, from optional arguments and table settings.
 struct WriteOptions {
@@ -59,11 +64,15 @@ class Table : public Object {
   virtual std::uint64_t count(Context& cx) = 0;
   /// Rows whose primary key lies within bounds.
   virtual Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) = 0;
-  /// Rows by a secondary index, in its order (or any, for kNone): a row once per entry that lies within bounds. Throws when the
-  /// index is missing or not ready.
-  virtual Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) = 0;
+  /// The rows with these primary keys, in their order; null datums where there is none. Reads one snapshot where it can.
+  virtual void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows);
+  /// The entries of a secondary index within bounds, in its order (or any, for kNone). Throws when the index is missing or not ready.
+  virtual Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
+                                        IndexRead wanted) = 0;
+  /// Rows by a secondary index: a row once per entry that lies within bounds.
+  Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order);
   /// The values of a secondary index within bounds, in ascending order, one per entry; rows are not read.
-  virtual Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds) = 0;
+  Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds);
   /// Writes one row of a table that is not stored; those answer by themselves what may be written. Stored tables are written
   /// through RowWriter.
   virtual RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute);
@@ -75,6 +84,8 @@ class Table : public Object {
 /// `format` matters to tables of `rethinkdb` only.
 Ref<Table> open_table(Context& cx, const std::string& database, const std::string& name,
                       IdentifierFormat format = IdentifierFormat::kName);
+/// Throws "Database `x` does not exist." when it does not.
+void check_database(Context& cx, const std::string& name);
 /// The names of a database's tables, sorted. Throws when there is no such database.
 std::vector<std::string> list_tables(Context& cx, const std::string& database);
 /// The database named by global optarg `db`, or "test".
@@ -93,6 +104,8 @@ class TableSlice : public Object {
 class SingleSelection : public Object {
  public:
   SingleSelection(Ref<Table> t, Datum k) : table(std::move(t)), key(std::move(k)) {}
+  /// Of a row that was read already.
+  SingleSelection(Ref<Table> t, Datum k, Datum row) : table(std::move(t)), key(std::move(k)), row_(std::move(row)) {}
   const Ref<Table> table;
   const Datum key;
   /// The row, read now if that has not happened.

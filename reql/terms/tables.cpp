@@ -46,6 +46,7 @@ Value table(Args& args) {
       throw_logic("Identifier format `" + *text + "` unrecognized (options are \"name\" and \"uuid\").");
     }
   }
+  if (args.size() == 2) Args::blaming(args.node_of(0), [&] { check_database(args.cx(), database_name); });
   return Value(ValueKind::kTable, make_ref<TableSlice>(open_table(args.cx(), database_name, name, format)));
 }
 
@@ -80,7 +81,10 @@ Value between_bounds(Args& args) {
   bounds.upper = args.datum(2);
   for (std::size_t i = 1; i <= 2; ++i) {
     const Datum& bound = i == 1 ? bounds.lower : bounds.upper;
-    if (bound.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
+    if (bound.is_null()) {
+      throw EvalError(ErrorCode::kQueryLogic,
+                      "Cannot use `null` in BETWEEN, use `r.minval` or `r.maxval` to denote unboundedness.", args.node_of(i));
+    }
   }
   bounds.lower_open = args.open_bound_optarg("left_bound", false);
   bounds.upper_open = args.open_bound_optarg("right_bound", true);

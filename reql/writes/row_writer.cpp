@@ -2,6 +2,7 @@
 
 #include "datum/json.hpp"
 #include "datum/key_codec.hpp"
+#include "datum/time.hpp"
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
 #include "reql/storage_call.hpp"
@@ -83,6 +84,7 @@ RowWriter::RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options,
     const auto source = info->write_hook.get("source");
     hook_program_ = parse_term(std::string(source->as_string()));
     hook_ = make_function(*hook_program_, *hook_program_->root(), nullptr);
+    if (cx_.now.is_null()) cx_.now = reqld::to_datum(current_time());
   }
 }
 
@@ -131,9 +133,11 @@ Datum RowWriter::checked(Context& cx, const Datum& old_row, Datum new_row, const
 RowOutcome RowWriter::write_row(Context& cx, storage::Writer& writer, const RowWriteRequest& row) const {
   RowOutcome outcome;
   const storage::TableInfo& info = *table_->stored();
-  std::string key;
-  capture_error(outcome, [&] { key = to_primary_key(row.key); });
-  if (outcome.error) return outcome;
+  if (row.key_error) {
+    outcome.error = row.key_error;
+    return outcome;
+  }
+  const std::string& key = row.encoded_key;
   auto old_row = writer.get(info, key);
   if (!old_row) throw_storage_error(old_row.error());
   if (*old_row) outcome.old_row = std::move(**old_row);
@@ -168,9 +172,17 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
     }
     return;
   }
+  for (RowWriteRequest& row : rows) {
+    RowOutcome checked;
+    capture_error(checked, [&] { row.encoded_key = to_primary_key(row.key); });
+    // Bad keys are found before anything is written: theirs is the first error.
+    if (checked.error) stats_.set_first_error(*checked.error);
+    row.key_error = std::move(checked.error);
+  }
   // What may not run inside the job is computed against the row as it is now.
   if (!atomic_) {
     for (RowWriteRequest& row : rows) {
+      if (row.key_error) continue;
       const Datum present = table_->get(cx_, row.key);
       RowOutcome outcome;
       capture_error(outcome, [&] { outcome.new_row = row.compute(cx_, present); });

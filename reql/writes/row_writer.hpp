@@ -18,6 +18,8 @@ class Args;
 struct RowWriteRequest {
   Datum key;  ///< value of the primary key
   RowFunction compute;
+  std::string encoded_key;                ///< set by RowWriter
+  std::optional<std::string> key_error;   ///< set by RowWriter: why `key` cannot be a key
 };
 
 /// One write on one table, for any number of rows, in bounded steps.

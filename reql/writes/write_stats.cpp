@@ -3,11 +3,13 @@
 namespace reqld::reql {
 
 void WriteStats::add_error(std::string_view message) {
+  any_ = true;
   ++errors_;
   if (!first_error_) first_error_ = message;
 }
 
 void WriteStats::add(const Context& cx, const RowOutcome& outcome) {
+  any_ = true;
   if (outcome.error) {
     add_error(*outcome.error);
   } else if (outcome.old_row.is_null() && outcome.new_row.is_null()) {
@@ -63,7 +65,7 @@ Datum WriteStats::finish(const Context& cx) {
     }
     out.set("generated_keys", Datum::array(generated_keys_));
   }
-  if (return_changes_ != WriteOptions::ReturnChanges::kNo) {
+  if (any_ && return_changes_ != WriteOptions::ReturnChanges::kNo) {
     out.set("changes", changes_.finish());
     if (truncated_) warnings.add(too_many(cx, "changes"));
   }

@@ -20,6 +20,10 @@ class WriteStats {
 
   void add(const Context& cx, const RowOutcome& outcome);
   void add_error(std::string_view message);
+  /// What `first_error` shall be if nothing has set it yet; counts nothing.
+  void set_first_error(std::string_view message) {
+    if (!first_error_) first_error_ = message;
+  }
   void add_generated_key(Datum key) { generated_keys_.push_back(std::move(key)); }
   /// {deleted, errors, inserted, replaced, skipped, unchanged, …} as recorded.
   Datum finish(const Context& cx);
@@ -33,6 +37,7 @@ class WriteStats {
   std::vector<Datum> generated_keys_;
   ArrayBuilder changes_;
   bool truncated_ = false;
+  bool any_ = false;  // a row was looked at
 };
 
 /// The sum of two write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other values kept.

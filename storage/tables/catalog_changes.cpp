@@ -202,7 +202,6 @@ void DatabaseImpl::create_index(const Uuid& table, IndexInfo index, Done done) {
       [this, table, made = std::move(index)](WriteTxn& txn, JobOutcome& outcome) -> Result<void> {
         const auto found = find_table(txn, table);
         if (!found) return found.error();
-        if (made.name.empty()) return Error{ErrorKind::kInvalid, "A name may not be empty."};
         if (find_index(**found, made.name)) return exists("Index `" + made.name + "`");
         IndexInfo info = made;
         info.space = take_space(txn);
@@ -242,7 +241,6 @@ void DatabaseImpl::rename_index(const Uuid& table, const std::string& from, cons
         const auto index = find_index(**found, from);
         if (!index) return not_found("Index `" + from + "`");
         if (from == to) return {};
-        if (to.empty()) return Error{ErrorKind::kInvalid, "A name may not be empty."};
         if (const auto other = find_index(**found, to)) {
           if (!overwrite) return exists("Index `" + to + "`");
           drop_index_records(txn, **found, *other);
