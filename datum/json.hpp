@@ -1,6 +1,7 @@
 // JSON text <-> datum, pseudo-types ($reql_type$) included.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,10 @@ class JsonSyntaxError : public DatumError {
 
 /// parse_json as `r.json` has it: syntax errors read `Failed to parse "…" as JSON: …`.
 Datum parse_json_term(std::string_view text);
+
+/// The double nearest to `text`, a well-formed JSON number; nullopt when it is too large. For every use of RapidJSON, with
+/// kParseNumbersAsStringsFlag: its own conversion turns zeros with exponents (0e-110) into other numbers and 1.8e308 into NaN.
+std::optional<double> parse_json_number(std::string_view text);
 
 /// How deep arrays and objects may nest in a text.
 inline constexpr std::size_t kMaxJsonDepth = 2000;

@@ -4,6 +4,11 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 
@@ -17,7 +22,7 @@ constexpr std::size_t kShownBytes = 40;
 
 class Handler {
  public:
-  explicit Handler(DatumWriter& writer) : writer_(writer) {}
+  Handler(DatumWriter& writer, const char* text) : writer_(writer), text_(text) {}
 
   bool Null() {
     writer_.null();
@@ -27,15 +32,18 @@ class Handler {
     writer_.boolean(b);
     return true;
   }
-  bool Int(int n) { return Double(n); }
-  bool Uint(unsigned n) { return Double(n); }
-  bool Int64(std::int64_t n) { return Double(static_cast<double>(n)); }
-  bool Uint64(std::uint64_t n) { return Double(static_cast<double>(n)); }
-  bool Double(double d) {
-    writer_.number(d);
+  bool RawNumber(const char* s, rapidjson::SizeType size, bool) {
+    const std::optional<double> d = parse_json_number({s, size});
+    if (!d) throw JsonSyntaxError(rapidjson::GetParseError_En(rapidjson::kParseErrorNumberTooBig), static_cast<std::size_t>(s - text_));
+    writer_.number(*d);
     return true;
   }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // only with a flag that is not set
+  // Numbers come as text only.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* s, rapidjson::SizeType size, bool) {
     utf8::check({s, size});
     writer_.string({s, size});
@@ -73,6 +81,7 @@ class Handler {
 
  private:
   DatumWriter& writer_;
+  const char* text_;
 };
 
 const char* reason(rapidjson::ParseErrorCode code) {
@@ -87,10 +96,10 @@ const char* reason(rapidjson::ParseErrorCode code) {
 /// `text` is followed by a zero byte.
 Datum parse(char* text, std::size_t size) {
   DatumWriter writer;
-  Handler handler(writer);
+  Handler handler(writer, text);
   rapidjson::Reader reader;
   rapidjson::InsituStringStream stream(text);
-  constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+  constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
   if (result.IsError()) throw JsonSyntaxError(reason(result.Code()), result.Offset());
   // A zero byte ends the text for RapidJSON; what comes after it is not white space in any case.
@@ -99,6 +108,22 @@ Datum parse(char* text, std::size_t size) {
 }
 
 }  // namespace
+
+std::optional<double> parse_json_number(std::string_view text) {
+  constexpr std::size_t kPlainDigits = 15;  // an int64 and a double hold these exactly
+  const bool negative = text[0] == '-';
+  if (text.size() <= kPlainDigits) {
+    std::int64_t n = 0;
+    std::size_t i = negative ? 1 : 0;
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) n = n * 10 + (text[i] - '0');
+    if (i == text.size()) return static_cast<double>(negative ? -n : n);
+  }
+  double d = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), d).ec == std::errc()) return d;
+  // Out of range: too large, or too small to be told from zero. strtod knows which.
+  d = std::strtod(std::string(text).c_str(), nullptr);
+  return std::isfinite(d) ? std::optional(d) : std::nullopt;
+}
 
 Datum parse_json_in_place(std::string& text) {
   text.reserve(text.size() + kReadAhead);

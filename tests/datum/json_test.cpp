@@ -64,6 +64,24 @@ TEST_CASE("every number reads back as itself") {
   }
 }
 
+TEST_CASE("numbers at the edges of what JSON may hold") {
+  CHECK(parse_json("0e-110").as_number() == 0);
+  CHECK(parse_json("0.0e300").as_number() == 0);
+  CHECK(parse_json("-0").as_number() == 0);
+  CHECK_FALSE(std::signbit(parse_json("-0").as_number()));
+  CHECK(std::signbit(parse_json("-0.0").as_number()));
+  CHECK(parse_json("1e-400").as_number() == 0);
+  CHECK(parse_json("4.9e-324").as_number() == 5e-324);
+  CHECK(parse_json("123456789012345678901234567890").as_number() == 123456789012345678901234567890.0);
+  CHECK(parse_json("9007199254740993").as_number() == 9007199254740992.0);
+  CHECK(parse_json("1E3").as_number() == 1000);
+  CHECK(parse_json("[999999999999999,-99999999999999,1234567890123456]").at(0).as_number() == 999999999999999);
+  CHECK(error_of("1.8e308") == "Failed to parse \"1.8e308\" as JSON: Number too big to be stored in double.");
+  CHECK(error_of("-" + std::string(400, '9')).find("Number too big") != std::string::npos);
+  CHECK(error_of("-").find("Invalid value.") != std::string::npos);
+  CHECK(error_of("1.").find("Miss fraction part in number.") != std::string::npos);
+}
+
 TEST_CASE("values survive the way through JSON") {
   MemoryBlobs* blobs = new MemoryBlobs;
   const Ref<BlobSource> keep(blobs);
