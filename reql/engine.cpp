@@ -4,8 +4,9 @@
 
 namespace reqld::reql {
 
-Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher)
-    : options_(std::move(options)), database_(database), fetcher_(fetcher) {}
+Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
+               js::Pool& javascript)
+    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript) {}
 
 Engine::~Engine() = default;
 

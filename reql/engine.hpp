@@ -11,6 +11,9 @@ class Database;
 namespace reqld::http_fetch {
 class Fetcher;
 }
+namespace reqld::js {
+class Pool;
+}
 
 namespace reqld::reql {
 
@@ -21,15 +24,16 @@ struct EngineOptions {
   std::size_t query_memory_bytes = std::size_t{1} << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
 };
 
-/// Thread-safe; outlives every query. Does not own `database` or `fetcher`.
+/// Thread-safe; outlives every query. Owns none of what it is given.
 class Engine {
  public:
-  Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher);
+  Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher, js::Pool& javascript);
   ~Engine();
 
   const EngineOptions& options() const { return options_; }
   storage::Database& database() { return database_; }
   http_fetch::Fetcher& fetcher() { return fetcher_; }
+  js::Pool& javascript() { return javascript_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -45,6 +49,7 @@ class Engine {
   EngineOptions options_;
   storage::Database& database_;
   http_fetch::Fetcher& fetcher_;
+  js::Pool& javascript_;
 };
 
 }  // namespace reqld::reql

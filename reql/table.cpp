@@ -266,6 +266,8 @@ Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {
   if (slice.index.empty() || slice.index == slice.table->primary_key()) {
     return slice.table->scan(cx, slice.bounds, slice.order);
   }
+  check_secondary_key(slice.bounds.lower);
+  check_secondary_key(slice.bounds.upper);
   return slice.table->index_scan(cx, slice.index, slice.bounds, slice.order);
 }
 

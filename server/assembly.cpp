@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http_fetch/fetcher.hpp"
+#include "js/pool.hpp"
 #include "protocol/crypto.hpp"
 #include "reql/engine.hpp"
 #include "reql/index_definition.hpp"
@@ -19,8 +20,11 @@ namespace {
 class ReqlHost final : public QueryHost {
  public:
   ReqlHost(std::unique_ptr<storage::Database> database, std::unique_ptr<http_fetch::Fetcher> fetcher,
-           reql::EngineOptions options)
-      : database_(std::move(database)), fetcher_(std::move(fetcher)), engine_(std::move(options), *database_, *fetcher_) {}
+           js::Options javascript, reql::EngineOptions options)
+      : database_(std::move(database)),
+        fetcher_(std::move(fetcher)),
+        javascript_(std::move(javascript)),
+        engine_(std::move(options), *database_, *fetcher_, javascript_) {}
 
   std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) override {
     return reql::make_query(engine_, client, std::move(body));
@@ -37,6 +41,7 @@ class ReqlHost final : public QueryHost {
  private:
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;
+  js::Pool javascript_;
   reql::Engine engine_;
 };
 
@@ -58,6 +63,13 @@ std::string set_initial_password(storage::Database& database, const config::Opti
     stored.set_value(result.ok() ? std::string() : "Cannot store the initial password: " + result.error().message);
   });
   return stored.get_future().get();
+}
+
+/// The worker lies beside the server.
+std::string javascript_worker_path() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "reqld-js" : (self.parent_path() / "reqld-js").string();
 }
 
 }  // namespace
@@ -105,7 +117,11 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   engine.server_id = (*database)->id();
   engine.worker_threads = worker_threads;
   engine.query_memory_bytes = options.query_memory_mb << 20;
-  assembled.host = std::make_unique<ReqlHost>(std::move(*database), std::move(*fetcher), std::move(engine));
+  js::Options javascript;
+  javascript.worker_path = javascript_worker_path();
+  javascript.workers = std::max(2u, worker_threads);
+  assembled.host =
+      std::make_unique<ReqlHost>(std::move(*database), std::move(*fetcher), std::move(javascript), std::move(engine));
   return assembled;
 }
 

@@ -56,10 +56,13 @@ Datum of_table(Context& cx, const std::string& type, Table& table) {
   return out.finish();
 }
 
-void set_bound(ObjectBuilder& out, const std::string& side, const Datum& bound, bool open) {
-  const bool unbounded = bound.is(Type::kMinVal) || bound.is(Type::kMaxVal);
-  out.set(side + "_type", Datum::string(unbounded ? "unbounded" : open ? "open" : "closed"));
-  if (!unbounded) out.set(side, bound);
+// `no_bound` is the extreme that leaves a side open; the other extreme lets nothing through.
+void set_bound(ObjectBuilder& out, const std::string& side, const Datum& bound, bool open, Type no_bound) {
+  const bool extreme = bound.is(Type::kMinVal) || bound.is(Type::kMaxVal);
+  std::string_view kind = open ? "open" : "closed";
+  if (extreme) kind = bound.is(no_bound) ? "unbounded" : "unachievable";
+  out.set(side + "_type", Datum::string(kind));
+  if (!extreme) out.set(side, bound);
 }
 
 Datum slice_info(Context& cx, const TableSlice& slice) {
@@ -67,8 +70,8 @@ Datum slice_info(Context& cx, const TableSlice& slice) {
   out.set("index", Datum::string(slice.index.empty() ? slice.table->primary_key() : slice.index));
   static constexpr std::string_view kSorting[] = {"UNORDERED", "ASCENDING", "DESCENDING"};
   out.set("sorting", Datum::string(kSorting[static_cast<std::size_t>(slice.order)]));
-  set_bound(out, "left_bound", slice.bounds.lower, slice.bounds.lower_open);
-  set_bound(out, "right_bound", slice.bounds.upper, slice.bounds.upper_open);
+  set_bound(out, "left_bound", slice.bounds.lower, slice.bounds.lower_open, Type::kMinVal);
+  set_bound(out, "right_bound", slice.bounds.upper, slice.bounds.upper_open, Type::kMaxVal);
   return out.finish();
 }
 

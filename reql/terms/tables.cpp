@@ -99,7 +99,6 @@ Value between_bounds(Args& args) {
     throw_logic("Cannot use 2 indexes in the same operation.");
   }
   slice->index = index;
-  lookup_index(*slice->table, index);
   slice->bounds = std::move(bounds);
   slice->bounded = true;
   return Value(ValueKind::kTableSlice, slice);

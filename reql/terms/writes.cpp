@@ -204,8 +204,10 @@ class RowExpression {
 
 enum class Change : std::uint8_t { kUpdate, kReplace };
 
+// update(null) leaves a row as it is; replace(null) deletes it.
 Datum apply(Change change, const Datum& old_row, const Datum& value) {
-  return change == Change::kUpdate ? merge(old_row, value) : value;
+  if (change == Change::kReplace) return value;
+  return value.is_null() ? old_row : merge(old_row, value);
 }
 
 // r.http in a write of one row, where nothing refers to that row: the value is known before the write.
