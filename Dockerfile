@@ -12,7 +12,7 @@ WORKDIR /src
 COPY dev packages.txt ./
 RUN apt-get update && ./dev deps build && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN ./dev build release && strip --strip-debug build/release/reqld && ./dev runtime-packages build/release/reqld > /runtime-packages
+RUN ./dev build release && strip --strip-debug build/release/reqld build/release/reqld-js && ./dev runtime-packages build/release/reqld build/release/reqld-js > /runtime-packages
 
 FROM debian:bookworm-slim
 # Only what the binary links to, and the certificates that r.http checks https addresses with.
@@ -23,7 +23,7 @@ RUN apt-get update \
  && groupadd --gid 1000 reqld \
  && useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home --shell /usr/sbin/nologin reqld \
  && install -d -o reqld -g reqld /data
-COPY --from=build /src/build/release/reqld /usr/local/bin/reqld
+COPY --from=build /src/build/release/reqld /src/build/release/reqld-js /usr/local/bin/
 COPY LICENSE /usr/share/doc/reqld/LICENSE
 USER 1000:1000
 VOLUME /data
