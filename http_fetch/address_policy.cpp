@@ -34,7 +34,8 @@ bool tail_is_below(const Bytes& address, unsigned limit) {
 
 /// Where a connection to this address really ends up.
 Bytes canonical(Bytes address) {
-  bool wraps_ipv4 = has_prefix(address, kNat64) || (has_prefix(address, kZeros) && !tail_is_below(address, 2));
+  bool wraps_ipv4 =
+      has_prefix(address, kNat64) || (has_prefix(address, kZeros) && !tail_is_below(address, 2));
   if (wraps_ipv4) address = from_ipv4(address.data() + 12);
   if (has_prefix(address, kMapped) && tail_is_below(address, 1)) {
     address[12] = 127;
@@ -76,13 +77,15 @@ bool AddressPolicy::parse_rule(const std::string& text, bool allow, Rule& rule) 
   if (slash != std::string_view::npos) {
     std::string_view digits = entry.substr(slash + 1);
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-    if (error != std::errc() || end != digits.data() + digits.size() || bits < 0 || bits > width) return false;
+    if (error != std::errc() || end != digits.data() + digits.size() || bits < 0 || bits > width)
+      return false;
   }
   rule.bits = bits + offset;
   return true;
 }
 
-Result<AddressPolicy> AddressPolicy::parse(std::span<const std::string> allow, std::span<const std::string> deny) {
+Result<AddressPolicy> AddressPolicy::parse(std::span<const std::string> allow,
+                                           std::span<const std::string> deny) {
   AddressPolicy policy;
   for (bool is_allow : {true, false}) {
     for (const std::string& text : is_allow ? allow : deny) {
@@ -101,8 +104,9 @@ bool AddressPolicy::matches(const Rule& rule, const Bytes& address) {
   int whole = rule.bits / 8;
   int rest = rule.bits % 8;
   if (!std::equal(address.begin(), address.begin() + whole, rule.prefix.begin())) return false;
-  return rest == 0 || ((address[static_cast<std::size_t>(whole)] ^ rule.prefix[static_cast<std::size_t>(whole)]) >>
-                       (8 - rest)) == 0;
+  return rest == 0 ||
+         ((address[static_cast<std::size_t>(whole)] ^ rule.prefix[static_cast<std::size_t>(whole)]) >>
+          (8 - rest)) == 0;
 }
 
 bool AddressPolicy::allows(const sockaddr& address) const {

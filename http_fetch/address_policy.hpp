@@ -1,4 +1,5 @@
-// Which addresses may be connected to. Checked against the resolved address at connect time, after redirects too.
+// Which addresses may be connected to. Checked against the resolved address at connect time, after redirects
+// too.
 #pragma once
 
 #include <array>
@@ -15,13 +16,13 @@ namespace reqld::http_fetch {
 
 /// Immutable; thread-safe. Allows everything until given lists.
 ///
-/// The longest prefix of either list that contains the address decides; `deny` wins between equals. An address in
-/// neither list is allowed, unless the allow list has entries. So "all but the private networks, yet 10.1.2.3" is
-/// allow = 0.0.0.0/0 ::/0 10.1.2.3, deny = 10.0.0.0/8 …
+/// The longest prefix of either list that contains the address decides; `deny` wins between equals. An
+/// address in neither list is allowed, unless the allow list has entries. So "all but the private networks,
+/// yet 10.1.2.3" is allow = 0.0.0.0/0 ::/0 10.1.2.3, deny = 10.0.0.0/8 …
 ///
-/// IPv4 written as IPv6 (::ffff:a.b.c.d, ::a.b.c.d, and NAT64's 64:ff9b::a.b.c.d) is judged as that IPv4 address, and
-/// the unspecified addresses 0.0.0.0 and ::, which connect to this host, as 127.0.0.1 and ::1. Addresses that are not
-/// IP are denied as soon as any list has entries.
+/// IPv4 written as IPv6 (::ffff:a.b.c.d, ::a.b.c.d, and NAT64's 64:ff9b::a.b.c.d) is judged as that IPv4
+/// address, and the unspecified addresses 0.0.0.0 and ::, which connect to this host, as 127.0.0.1 and ::1.
+/// Addresses that are not IP are denied as soon as any list has entries.
 class AddressPolicy {
  public:
   AddressPolicy() = default;

@@ -7,7 +7,8 @@ bool Admission::offer(Ticket& ticket, const std::string& host_name) {
   Host& host = entry->second;
   if (fresh) host.name = &entry->first;
   ticket.host_ = &host;
-  bool may_start = running_ < max_running_ && host.running < max_running_per_host_ && host.waiting.empty() && ready_.empty();
+  bool may_start = running_ < max_running_ && host.running < max_running_per_host_ && host.waiting.empty() &&
+                   ready_.empty();
   if (may_start) {
     ticket.state_ = Ticket::State::kRunning;
     ++host.running;

@@ -14,7 +14,8 @@ namespace reqld::http_fetch {
 
 using Clock = std::chrono::steady_clock;
 
-/// Not thread-safe: each worker thread has its own. Tickets must stay where they are and outlive their stay in here.
+/// Not thread-safe: each worker thread has its own. Tickets must stay where they are and outlive their stay
+/// in here.
 class Admission {
  private:
   struct Host;

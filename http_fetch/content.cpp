@@ -20,7 +20,9 @@ bool is_name_start(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c >= 0x80;
 }
 
-bool is_name_part(unsigned char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
+bool is_name_part(unsigned char c) {
+  return is_name_start(c) || (c >= '0' && c <= '9');
+}
 
 }  // namespace
 
@@ -59,7 +61,8 @@ BodyKind body_kind(ResultFormat format, bool is_head, std::string_view content_t
 
 std::optional<std::string_view> unwrap_jsonp(std::string_view body) {
   std::size_t at = body.find_first_not_of(kBlanks);
-  if (at == std::string_view::npos || !is_name_start(static_cast<unsigned char>(body[at]))) return std::nullopt;
+  if (at == std::string_view::npos || !is_name_start(static_cast<unsigned char>(body[at])))
+    return std::nullopt;
   while (at < body.size() && is_name_part(static_cast<unsigned char>(body[at]))) ++at;
   at = body.find_first_not_of(kBlanks, at);
   if (at == std::string_view::npos || body[at] != '(') return std::nullopt;

@@ -25,8 +25,8 @@ enum class BodyKind : std::uint8_t {
 /// Decides by the format asked for, with kAuto by the Content-Type header ("" when there is none).
 BodyKind body_kind(ResultFormat format, bool is_head, std::string_view content_type);
 
-/// The JSON text within `callback( … );`, blanks included; nothing when the text has another shape. Whether what it
-/// gives is JSON, the parser will say. The result points into `body`.
+/// The JSON text within `callback( … );`, blanks included; nothing when the text has another shape. Whether
+/// what it gives is JSON, the parser will say. The result points into `body`.
 std::optional<std::string_view> unwrap_jsonp(std::string_view body);
 
 }  // namespace reqld::http_fetch

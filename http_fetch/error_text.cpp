@@ -5,7 +5,7 @@
 namespace reqld::http_fetch {
 namespace {
 
-constexpr std::size_t kMaxBodyShown = 64 * 1024;
+constexpr std::size_t kMaxBodyShown = 64u << 10;
 
 /// JSON string; bytes that are not UTF-8 stay as they are.
 void quote(std::string_view text, std::string& out) {
@@ -83,8 +83,8 @@ void print_object(const HeaderObject& headers, std::string& out) {
 
 }  // namespace
 
-std::string failure_text(Method method, std::string_view url, std::string_view reason, const HeaderList* headers,
-                         std::optional<std::string_view> body) {
+std::string failure_text(Method method, std::string_view url, std::string_view reason,
+                         const HeaderList* headers, std::optional<std::string_view> body) {
   std::string out = fmt::format("Error in HTTP {} of `{}`: {}.\nheader:\n", method_name(method), url, reason);
   if (headers) {
     print_object(header_object(*headers), out);

@@ -60,8 +60,8 @@ FetchHandle Fetcher::submit(Request request, Callback callback) {
     counters.outstanding.fetch_sub(1, std::memory_order_relaxed);
     counters.refused.fetch_add(1, std::memory_order_relaxed);
     callback(Error{ErrorKind::kQueueFull,
-                   failure_text(request.method, request.url, "too many HTTP requests are waiting on this server",
-                                nullptr, std::nullopt)});
+                   failure_text(request.method, request.url,
+                                "too many HTTP requests are waiting on this server", nullptr, std::nullopt)});
     return {};
   }
   auto least = std::min_element(impl_->workers.begin(), impl_->workers.end(),

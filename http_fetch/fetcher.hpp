@@ -1,9 +1,9 @@
 // The r.http worker pool: carries out HTTP requests without holding the caller's thread.
 //
-// Only http and https, also after a redirect. No proxy or credentials from the environment or from .netrc. Each
-// request starts without cookies. Connections are kept and shared between requests. A request on a kept connection
-// that the server had closed meanwhile is sent again on a new one, unless TCP says that the server got it; POST and
-// PATCH always take a new connection.
+// Only http and https, also after a redirect. No proxy or credentials from the environment or from .netrc.
+// Each request starts without cookies. Connections are kept and shared between requests. A request on a kept
+// connection that the server had closed meanwhile is sent again on a new one, unless TCP says that the server
+// got it; POST and PATCH always take a new connection.
 #pragma once
 
 #include <cstddef>
@@ -35,14 +35,15 @@ struct Options {
   std::string user_agent = "RethinkDB/2.4.4 (compatible; reqld)";
   /// PEM file of trusted certificates; "" for the system's.
   std::string ca_file;
-  /// `[protocol://]host[:port]`, "" for none. The address policy then sees the proxy's address, not the target's.
+  /// `[protocol://]host[:port]`, "" for none. The address policy then sees the proxy's address, not the
+  /// target's.
   std::string proxy;
 };
 
 /// Ok: a 2xx answer. Otherwise an Error whose message is complete (see result.hpp).
 using Outcome = Result<Response>;
-/// Runs on a pool thread (or within submit() when the request is refused): keep it short, hand the result on. It may
-/// call submit() and cancel(), and must not throw nor destroy the Fetcher.
+/// Runs on a pool thread (or within submit() when the request is refused): keep it short, hand the result on.
+/// It may call submit() and cancel(), and must not throw nor destroy the Fetcher.
 using Callback = std::function<void(Outcome)>;
 
 class Inbox;
@@ -51,8 +52,8 @@ class Inbox;
 class FetchHandle {
  public:
   FetchHandle() = default;
-  /// Any thread, any number of times, returns at once. If the callback has not been called yet, it soon is, with
-  /// kCancelled (or with the result, when that came first). The connection is closed.
+  /// Any thread, any number of times, returns at once. If the callback has not been called yet, it soon is,
+  /// with kCancelled (or with the result, when that came first). The connection is closed.
   void cancel() const;
 
  private:
@@ -75,7 +76,8 @@ struct Counters {
 /// Thread-safe.
 class Fetcher {
  public:
-  /// Starts the threads. kInvalid: options out of range; kTransport: the system refuses a thread or descriptor.
+  /// Starts the threads. kInvalid: options out of range; kTransport: the system refuses a thread or
+  /// descriptor.
   static Result<std::unique_ptr<Fetcher>> create(Options options);
 
   /// Ends every request with kCancelled (their callbacks run before this returns), then joins the threads.

@@ -45,7 +45,8 @@ std::string_view relation(std::string_view params) {
     std::size_t equals = param.find('=');
     if (equals == std::string_view::npos || lower(trim(param.substr(0, equals))) != "rel") continue;
     std::string_view value = trim(param.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
     return trim(value);
   }
   return {};

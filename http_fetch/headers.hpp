@@ -27,9 +27,9 @@ bool parse_header_line(std::string_view line, std::string& name, std::string& va
 
 HeaderObject header_object(const HeaderList& headers);
 
-/// Adds the links of one Link header value (RFC 8288). The key is `rel="…"` with the relation as written, quoted or
-/// not; of a link with several relations each gets an entry; of one without `rel` the key is its parameter text.
-/// What cannot be understood is passed over.
+/// Adds the links of one Link header value (RFC 8288). The key is `rel="…"` with the relation as written,
+/// quoted or not; of a link with several relations each gets an entry; of one without `rel` the key is its
+/// parameter text. What cannot be understood is passed over.
 void parse_links(std::string_view value, std::map<std::string, std::string, std::less<>>& links);
 
 /// Value of the header `name` (lower case), the last one when repeated; "" when absent.

@@ -1,6 +1,9 @@
-// Which descriptor is behind a connection that libcurl keeps: it tells only the local port when it uses one again.
-// Internal to http_fetch.
+// Which descriptor is behind a connection that libcurl keeps: it tells only the local port when it uses one
+// again. Internal to http_fetch.
 #pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstdint>
 #include <optional>
@@ -11,10 +14,12 @@ namespace reqld::http_fetch {
 /// Belongs to one worker.
 class KeptConnections {
  public:
-  /// A request on the connection has been answered. The first descriptor named for a port stays.
+  /// A request on the connection is being answered. `fd` is its descriptor as far as known: it may be another
+  /// one of several that libcurl tried, which does not count.
   void note(int local_port, int fd) {
-    auto [place, fresh] = by_port_.try_emplace(local_port, Kept{fd, 0});
-    if (fresh) port_of_[fd] = local_port;
+    if (by_port_.contains(local_port) || port_of(fd) != local_port) return;
+    by_port_[local_port] = {fd, 0};
+    port_of_[fd] = local_port;
   }
 
   /// The descriptor, when the connection has answered before; `user` takes it for the next request.
@@ -37,6 +42,15 @@ class KeptConnections {
   }
 
  private:
+  static int port_of(int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    if (fd < 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return -1;
+    if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
+    if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
+    return -1;
+  }
+
   struct Kept {
     int fd;
     std::uint64_t user;

@@ -10,8 +10,9 @@ struct MethodName {
   std::string_view name;
 };
 
-constexpr MethodName kMethods[] = {{Method::kGet, "GET"}, {Method::kHead, "HEAD"},   {Method::kPost, "POST"},
-                                   {Method::kPut, "PUT"}, {Method::kPatch, "PATCH"}, {Method::kDelete, "DELETE"}};
+constexpr MethodName kMethods[] = {{Method::kGet, "GET"},     {Method::kHead, "HEAD"},
+                                   {Method::kPost, "POST"},   {Method::kPut, "PUT"},
+                                   {Method::kPatch, "PATCH"}, {Method::kDelete, "DELETE"}};
 
 /// libcurl keeps a timeout in 32 bits of milliseconds.
 constexpr std::chrono::milliseconds kMaxTimeout{std::numeric_limits<std::int32_t>::max()};

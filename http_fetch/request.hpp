@@ -32,15 +32,17 @@ struct Auth {
 ///
 ///   url            `url`, as written; error texts show it
 ///   method         parse_method()
-///   params         one Param per field in key order: strings as they are, numbers by number_text(), null as "".
+///   params         one Param per field in key order: strings as they are, numbers by number_text(), null as
+///   "".
 ///                  A paging request passes them again with the next URL
 ///   header         object: one line `name: value` per field in key order, null as `name:`; array: the lines.
 ///                  Lines go to libcurl as they are: `Name:` removes a header, `Name;` sends it empty, a line
 ///                  without either is dropped. Lines with CR, LF or NUL are refused (kInvalid)
-///   data           POST: a string goes to `body`; an object to encode_form(). `body_is_json` stays false: libcurl
-///                  says application/x-www-form-urlencoded. PUT, PATCH, DELETE: a string goes to `body`, everything
-///                  else printed as JSON with body_is_json = true, which sends Content-Type: application/json (in
-///                  addition to one in `header_lines`)
+///   data           POST: a string goes to `body`; an object to encode_form(). `body_is_json` stays false:
+///   libcurl
+///                  says application/x-www-form-urlencoded. PUT, PATCH, DELETE: a string goes to `body`,
+///                  everything else printed as JSON with body_is_json = true, which sends Content-Type:
+///                  application/json (in addition to one in `header_lines`)
 ///   auth           `auth`. Basic is sent at once, Digest after the server's 401
 ///   timeout        timeout_from_seconds(); from submit() to the end of the last attempt; 0 times out at once
 ///   attempts       at least 1 to do anything; a negative one is as good as no limit (static_cast<uint64_t>).

@@ -10,7 +10,8 @@ namespace reqld::http_fetch {
 
 enum class ErrorKind : std::uint8_t {
   kInvalid,    ///< the request or the options make no sense (bad header line, bad CIDR)
-  kTransport,  ///< no answer: cannot resolve, connect, send or receive; TLS refused; too many redirects; bad URL
+  kTransport,  ///< no answer: cannot resolve, connect, send or receive; TLS refused; too many redirects; bad
+               ///< URL
   kStatus,     ///< an answer, but not a 2xx one
   kTimeout,    ///< the request's time is over
   kTooLarge,   ///< the answer is larger than allowed

@@ -14,11 +14,13 @@
 namespace reqld::http_fetch {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 256 * 1024;
+constexpr std::size_t kMaxHeaderBytes = 256u << 10;
 /// Up to here a body's space is reserved on the server's word alone.
 constexpr std::uint64_t kTrustedReserve = 1u << 20;
 
-bool has_line_break(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) != text.npos; }
+bool has_line_break(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) != text.npos;
+}
 
 bool starts_expect(std::string_view line) {
   static constexpr std::string_view kExpect = "expect";
@@ -86,7 +88,8 @@ Transfer::~Transfer() {
 
 std::optional<Error> Transfer::refuse() const {
   for (const std::string& line : request_.header_lines) {
-    if (has_line_break(line)) return failure(ErrorKind::kInvalid, "a header line contains newline characters");
+    if (has_line_break(line))
+      return failure(ErrorKind::kInvalid, "a header line contains newline characters");
   }
   if (request_.auth && (has_line_break(request_.auth->user) || has_line_break(request_.auth->pass))) {
     return failure(ErrorKind::kInvalid, "the user name or password contains newline characters");
@@ -120,7 +123,7 @@ void Transfer::prepare(CURL* easy, Surroundings& around) {
   set(easy, CURLOPT_ACCEPT_ENCODING, "deflate;q=1, gzip;q=0.5");
   set(easy, CURLOPT_FOLLOWLOCATION, request_.max_redirects > 0 ? 1L : 0L);
   set(easy, CURLOPT_MAXREDIRS, static_cast<long>(request_.max_redirects));
-  set(easy, CURLOPT_BUFFERSIZE, 32L * 1024);
+  set(easy, CURLOPT_BUFFERSIZE, 64L * 1024);
   if (!request_.verify_tls) {
     set(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     set(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -151,7 +154,8 @@ void Transfer::prepare(CURL* easy, Surroundings& around) {
 void Transfer::set_method(CURL* easy) {
   const std::size_t body_size = request_.body ? request_.body->size() : 0;
   auto upload = [&] {
-    // By callback and without a seek function: libcurl then refuses to repeat the body after a redirect, as recorded.
+    // By callback and without a seek function: libcurl then refuses to repeat the body after a redirect, as
+    // recorded.
     set(easy, CURLOPT_UPLOAD, 1L);
     set(easy, CURLOPT_READFUNCTION, &Transfer::on_read);
     set(easy, CURLOPT_READDATA, this);
@@ -183,7 +187,8 @@ void Transfer::set_method(CURL* easy) {
       break;
   }
   // libcurl repeats a request that a kept connection swallowed: not these, which may have had their effect.
-  if (request_.method == Method::kPost || request_.method == Method::kPatch) set(easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (request_.method == Method::kPost || request_.method == Method::kPatch)
+    set(easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 void Transfer::set_headers(CURL* easy) {
@@ -229,9 +234,9 @@ void Transfer::clear_answer() {
 }
 
 std::optional<Outcome> Transfer::end_attempt(CURLcode code, Clock::time_point now) {
-  if (code == CURLE_OK && socket_ >= 0) around_->kept.note(local_port_, socket_);
   if (dirty_connection_) {
-    // Nothing was sent on it. Once on a new connection, unless earlier requests of this attempt had their effect.
+    // Nothing was sent on it. Once on a new connection, unless earlier requests of this attempt had their
+    // effect.
     if (!insists_on_fresh_ && (!has_answer_ || is_repeatable())) return std::nullopt;
     return Outcome(transport_error(CURLE_RECV_ERROR));
   }
@@ -280,28 +285,37 @@ Error Transfer::timeout_error() const {
   return {ErrorKind::kTimeout, timeout_text(request_.method, request_.url, request_.timeout)};
 }
 
-Error Transfer::cancelled_error() const { return failure(ErrorKind::kCancelled, "the request was cancelled"); }
+Error Transfer::cancelled_error() const {
+  return failure(ErrorKind::kCancelled, "the request was cancelled");
+}
 
 Error Transfer::transport_error(CURLcode code) const {
   if (code == CURLE_OPERATION_TIMEDOUT) return timeout_error();
   if (!limit_exceeded_.empty()) return failure(ErrorKind::kTooLarge, limit_exceeded_);
   if (dropped_) return failure(ErrorKind::kTransport, reason_text(CURLE_GOT_NOTHING));
   if (!denied_address_.empty() && !tried_address_) {
-    return failure(ErrorKind::kDenied,
-                   fmt::format("connecting to {} is denied by the address policy of this server", denied_address_));
+    return failure(
+        ErrorKind::kDenied,
+        fmt::format("connecting to {} is denied by the address policy of this server", denied_address_));
   }
   return failure(ErrorKind::kTransport, reason_text(code));
 }
 
-void Transfer::complete(Outcome outcome) { std::exchange(callback_, nullptr)(std::move(outcome)); }
+void Transfer::complete(Outcome outcome) {
+  std::exchange(callback_, nullptr)(std::move(outcome));
+}
 
 std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
   return static_cast<Transfer*>(self)->add_header({data, size * count}) ? size * count : 0;
 }
 
 bool Transfer::add_header(std::string_view line) {
-  awaiting_answer_ = false;
-  has_answer_ = true;
+  if (awaiting_answer_) {
+    awaiting_answer_ = false;
+    has_answer_ = true;
+    // Now, while the connection is surely open and this transfer's.
+    around_->kept.note(local_port_, socket_);
+  }
   around_->bytes_received += line.size();
   if (line.starts_with("HTTP/")) {
     // A new answer: after a redirect, a 401 that Digest answers, or a 1xx.
@@ -316,11 +330,13 @@ bool Transfer::add_header(std::string_view line) {
   }
   header_bytes_ += line.size();
   if (header_bytes_ > kMaxHeaderBytes) {
-    limit_exceeded_ = fmt::format("the response header is larger than the limit of {} bytes", kMaxHeaderBytes);
+    limit_exceeded_ =
+        fmt::format("the response header is larger than the limit of {} bytes", kMaxHeaderBytes);
     return false;
   }
   if (line == "\r\n" || line == "\n") {
-    // Servers that announce a body where none belongs may send it, too: into what the next request would read.
+    // Servers that announce a body where none belongs may send it, too: into what the next request would
+    // read.
     if (content_length_ > 0 && (status_ == 204 || status_ == 304)) set(easy_, CURLOPT_FORBID_REUSE, 1L);
     return true;
   }
@@ -375,10 +391,9 @@ int Transfer::on_request(void* self, char*, char*, int, int local_port) {
 int Transfer::may_send(int local_port) {
   // Asked twice without an answer in between: libcurl repeats what a kept connection swallowed.
   if (awaiting_answer_ && dropped_) return CURL_PREREQFUNC_ABORT;
-  if (has_answer_ && socket_ >= 0) around_->kept.note(local_port_, socket_);
   if (std::optional<int> fd = around_->kept.use(local_port, id_)) {
-    // Bytes before the request are none of its answer: say, of a server that sends a body with a 204. TLS has its
-    // own say on what may come (its records start with 20 to 23).
+    // Bytes before the request are none of its answer: say, of a server that sends a body with a 204. TLS has
+    // its own say on what may come (its records start with 20 to 23).
     char first = 0;
     if (recv(*fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && (first < 20 || first > 23)) {
       dirty_connection_ = true;
@@ -394,8 +409,9 @@ int Transfer::may_send(int local_port) {
 
 void Transfer::on_kept_socket_closing(int fd) {
   if (!awaiting_answer_) return;
-  // Repeating is right when a kept connection was closed before the request got there, wrong when the server took
-  // the request and hung up. TCP knows: then everything was acknowledged, and the other end has closed in good order.
+  // Repeating is right when a kept connection was closed before the request got there, wrong when the server
+  // took the request and hung up. TCP knows: then everything was acknowledged, and the other end has closed
+  // in good order.
   tcp_info info{};
   socklen_t size = sizeof(info);
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;

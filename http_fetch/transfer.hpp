@@ -1,4 +1,5 @@
-// One request on its way through libcurl. Internal to http_fetch: everything in here runs on its worker's thread.
+// One request on its way through libcurl. Internal to http_fetch: everything in here runs on its worker's
+// thread.
 #pragma once
 
 #include <curl/curl.h>
@@ -34,11 +35,12 @@ class Transfer : public Admission::Ticket {
   const Request& request() const { return request_; }
   CURL* easy() const { return easy_; }
 
-  /// What is wrong with the request itself, before anything is done; also sees to requests that may not even try
-  /// (no attempts, no time).
+  /// What is wrong with the request itself, before anything is done; also sees to requests that may not even
+  /// try (no attempts, no time).
   std::optional<Error> refuse() const;
 
-  /// Sets up `easy`, which must be in libcurl's initial state, outlives the transfer and stays its own until then.
+  /// Sets up `easy`, which must be in libcurl's initial state, outlives the transfer and stays its own until
+  /// then.
   void prepare(CURL* easy, Surroundings& around);
 
   /// Before each attempt. False: no time is left.
@@ -94,16 +96,16 @@ class Transfer : public Admission::Ticket {
   std::string body_;
   bool has_cookies_ = false;
 
-  std::string limit_exceeded_;   ///< why the body or header was cut short, as a reason text
-  std::string denied_address_;   ///< refused by the policy since the last request was sent
-  bool tried_address_ = false;   ///< another address was allowed meanwhile
+  std::string limit_exceeded_;  ///< why the body or header was cut short, as a reason text
+  std::string denied_address_;  ///< refused by the policy since the last request was sent
+  bool tried_address_ = false;  ///< another address was allowed meanwhile
   int socket_ = -1;
   int local_port_ = 0;
   bool awaiting_answer_ = false;
-  bool has_answer_ = false;         ///< any in this attempt, a redirect too
-  bool dirty_connection_ = false;   ///< the kept connection had unread bytes of an earlier answer
-  bool insists_on_fresh_ = false;   ///< this attempt repeats one that met a dirty connection
-  bool dropped_ = false;  ///< the server took the request and closed the connection without a word
+  bool has_answer_ = false;        ///< any in this attempt, a redirect too
+  bool dirty_connection_ = false;  ///< the kept connection had unread bytes of an earlier answer
+  bool insists_on_fresh_ = false;  ///< this attempt repeats one that met a dirty connection
+  bool dropped_ = false;           ///< the server took the request and closed the connection without a word
 };
 
 }  // namespace reqld::http_fetch

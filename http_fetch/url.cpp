@@ -66,7 +66,8 @@ std::string append_params(std::string_view url, std::span<const Param> params) {
 
 std::string authority(std::string_view url) {
   std::size_t scheme = url.find("://");
-  if (scheme != std::string_view::npos && url.find_first_of("/?#") == scheme + 1) url.remove_prefix(scheme + 3);
+  if (scheme != std::string_view::npos && url.find_first_of("/?#") == scheme + 1)
+    url.remove_prefix(scheme + 3);
   url = url.substr(0, url.find_first_of("/?#"));
   if (std::size_t at = url.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
   std::string out(url);

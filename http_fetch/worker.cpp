@@ -17,7 +17,9 @@ constexpr std::size_t kMaxSpareEasies = 128;
 
 }  // namespace
 
-Inbox::~Inbox() { ::close(wake_fd_); }
+Inbox::~Inbox() {
+  ::close(wake_fd_);
+}
 
 void Inbox::wake_locked() {
   if (awake_) return;
@@ -63,7 +65,8 @@ Worker::Worker(const Options& options, SharedCounters& counters)
       counters_(counters),
       around_{options},
       admission_(std::max<std::size_t>(1, options.max_in_flight / static_cast<std::size_t>(options.threads)),
-                 std::max<std::size_t>(1, options.max_in_flight_per_host / static_cast<std::size_t>(options.threads))) {
+                 std::max<std::size_t>(
+                     1, options.max_in_flight_per_host / static_cast<std::size_t>(options.threads))) {
   around_.max_buffered_bytes = options.max_buffered_bytes / static_cast<std::uint64_t>(options.threads);
 }
 
@@ -93,8 +96,6 @@ bool Worker::open() {
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Worker::on_timer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
-  long kept = static_cast<long>(options_.max_idle_connections / static_cast<std::size_t>(options_.threads));
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, std::max(1L, kept));
   return true;
 }
 
@@ -114,7 +115,8 @@ std::unique_ptr<Transfer> Worker::add(std::unique_ptr<Transfer> transfer) {
 }
 
 void Worker::run() {
-  // Signals are for the main thread; and OpenSSL may write to a closed connection, which must not raise SIGPIPE.
+  // Signals are for the main thread; and OpenSSL may write to a closed connection, which must not raise
+  // SIGPIPE.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -126,6 +128,7 @@ void Worker::run() {
       run_due_timer();
       reap();
       start_ready();
+      limit_connections();
     } while (timer_ && *timer_ <= Clock::now());
     expire_waiting();
     publish_counters();
@@ -135,7 +138,8 @@ void Worker::run() {
 
 void Worker::wait_and_dispatch() {
   std::optional<Clock::time_point> until = timer_;
-  if (auto waiting = admission_.earliest_deadline(); waiting && (!until || *waiting < *until)) until = waiting;
+  if (auto waiting = admission_.earliest_deadline(); waiting && (!until || *waiting < *until))
+    until = waiting;
   int timeout_ms = -1;
   if (until) {
     // Rounded up: waking early would only spin until it is due.
@@ -159,6 +163,13 @@ void Worker::wait_and_dispatch() {
     int running = 0;
     curl_multi_socket_action(multi_, fd, mask, &running);
   }
+}
+
+void Worker::limit_connections() {
+  // libcurl's limit counts the connections in use as well.
+  std::size_t idle =
+      std::max<std::size_t>(1, options_.max_idle_connections / static_cast<std::size_t>(options_.threads));
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(idle + admission_.running()));
 }
 
 void Worker::run_due_timer() {
@@ -279,7 +290,8 @@ void Worker::give_back(CURL* easy) {
     curl_easy_cleanup(easy);
     return;
   }
-  // A reset forgets all options and credentials, but neither cookies nor TLS sessions; only the latter may be shared.
+  // A reset forgets all options and credentials, but neither cookies nor TLS sessions; only the latter may be
+  // shared.
   curl_easy_setopt(easy, CURLOPT_COOKIEFILE, nullptr);
   curl_easy_reset(easy);
   spare_easies_.push_back(easy);
@@ -288,7 +300,8 @@ void Worker::give_back(CURL* easy) {
 void Worker::publish_counters() {
   if (around_.bytes_received == 0 && around_.connections_opened == 0) return;
   counters_.bytes_received.fetch_add(std::exchange(around_.bytes_received, 0), std::memory_order_relaxed);
-  counters_.connections_opened.fetch_add(std::exchange(around_.connections_opened, 0), std::memory_order_relaxed);
+  counters_.connections_opened.fetch_add(std::exchange(around_.connections_opened, 0),
+                                         std::memory_order_relaxed);
 }
 
 std::uint32_t& Worker::registered(int fd) {
@@ -311,7 +324,8 @@ int Worker::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void*)
   epoll_event event{.events = wanted, .data = {.fd = fd}};
   int operation = wanted == 0 ? EPOLL_CTL_DEL : events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   if (epoll_ctl(worker.epoll_fd_, operation, fd, &event) != 0 && operation == EPOLL_CTL_MOD) {
-    // libcurl's own descriptors (of its resolver) come and go without a word; this is another one of that number.
+    // libcurl's own descriptors (of its resolver) come and go without a word; this is another one of that
+    // number.
     epoll_ctl(worker.epoll_fd_, EPOLL_CTL_ADD, fd, &event);
   }
   events = wanted;

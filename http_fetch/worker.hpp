@@ -83,6 +83,7 @@ class Worker {
   void wait_and_dispatch();
   void run_due_timer();
   void start_ready();
+  void limit_connections();
   void reap();
   void expire_waiting();
   void start(Transfer& transfer);

@@ -8,7 +8,9 @@ using namespace reqld::http_fetch;
 
 namespace {
 
-Clock::time_point at(int seconds) { return Clock::time_point(std::chrono::seconds(seconds)); }
+Clock::time_point at(int seconds) {
+  return Clock::time_point(std::chrono::seconds(seconds));
+}
 
 }  // namespace
 

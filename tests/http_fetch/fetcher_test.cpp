@@ -62,7 +62,9 @@ TEST_CASE("a server that closes after its answer without saying so") {
 TEST_CASE("bytes after an answer are not taken for the next one") {
   TestServer server([](Exchange& e) {
     if (e.path == "/204") return e.raw("HTTP/1.1 204 X\r\nContent-Length: 4\r\n\r\nbody");
-    e.raw("HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n/moreHTTP/1.1 200 X\r\nContent-Length: 8\r\n\r\npoisoned");
+    e.raw(
+        "HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n/moreHTTP/1.1 200 X\r\nContent-Length: "
+        "8\r\n\r\npoisoned");
   });
   auto fetcher = make_fetcher();
   for (int i = 0; i < 20; ++i) {
@@ -103,7 +105,8 @@ TEST_CASE("several threads submit, several threads fetch") {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  for (const Outcome& outcome : outcomes.wait(400)) CHECK((outcome.ok() || outcome.error().kind == ErrorKind::kCancelled));
+  for (const Outcome& outcome : outcomes.wait(400))
+    CHECK((outcome.ok() || outcome.error().kind == ErrorKind::kCancelled));
   CHECK(fetcher->counters().completed == 400);
 }
 
@@ -127,8 +130,8 @@ TEST_CASE("cancelling what is done, or an empty handle, does nothing") {
   FetchHandle().cancel();
   FetchHandle handle;
   {
-      Outcomes outcomes;
-  auto fetcher = make_fetcher();
+    Outcomes outcomes;
+    auto fetcher = make_fetcher();
     handle = fetcher->submit(get(server.url()), outcomes.callback());
     CHECK(outcomes.wait(1)[0].ok());
     handle.cancel();

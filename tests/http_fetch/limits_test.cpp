@@ -1,4 +1,6 @@
 // Redirects, repeated attempts, time, size, addresses.
+#include <random>
+
 #include "fetch_fixture.hpp"
 
 using namespace reqld::http_fetch;
@@ -34,9 +36,10 @@ TEST_CASE("redirects are followed up to their number") {
   r.max_redirects = 3;
   CHECK(fetch(*fetcher, r)->body == "GET:");
   r.max_redirects = 0;
-  CHECK(message_of(fetch(*fetcher, r)) ==
-        "Error in HTTP GET of `" + r.url +
-            "`: status code 302.\nheader:\n{\n\t\"content-length\":\t\"0\",\n\t\"location\":\t\"/redirect/2?302\"\n}\nbody:\nnull");
+  CHECK(message_of(fetch(*fetcher, r)) == "Error in HTTP GET of `" + r.url +
+                                              "`: status code "
+                                              "302.\nheader:\n{\n\t\"content-length\":\t\"0\","
+                                              "\n\t\"location\":\t\"/redirect/2?302\"\n}\nbody:\nnull");
 }
 
 TEST_CASE("methods across redirects") {
@@ -52,9 +55,11 @@ TEST_CASE("methods across redirects") {
   for (std::string status : {"307", "308"}) CHECK(answer(Method::kPost, status)->body == "POST:x");
   for (std::string status : {"301", "302", "307", "308"}) {
     CHECK(message_of(answer(Method::kPut, status)) ==
-          no_answer("PUT", server.url("/redirect/1?" + status), "Send failed since rewinding of the data stream failed"));
+          no_answer("PUT", server.url("/redirect/1?" + status),
+                    "Send failed since rewinding of the data stream failed"));
   }
-  for (Method method : {Method::kPut, Method::kPatch, Method::kDelete}) CHECK(answer(method, "303")->body == "GET:");
+  for (Method method : {Method::kPut, Method::kPatch, Method::kDelete})
+    CHECK(answer(method, "303")->body == "GET:");
 }
 
 TEST_CASE("a loop of redirects ends") {
@@ -69,8 +74,8 @@ TEST_CASE("a loop of redirects ends") {
 TEST_CASE("only http and https, also after a redirect") {
   TestServer server([](Exchange& e) { e.redirect(e.path.substr(1)); });
   auto fetcher = make_fetcher();
-  for (std::string url : {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x",
-                          "smb://127.0.0.1/x", "telnet://127.0.0.1/"}) {
+  for (std::string url : {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x",
+                          "dict://127.0.0.1/x", "smb://127.0.0.1/x", "telnet://127.0.0.1/"}) {
     CAPTURE(url);
     CHECK(message_of(fetch(*fetcher, get(url))) == no_answer("GET", url, "Unsupported protocol"));
     CHECK(message_of(fetch(*fetcher, get(server.url("/" + url)))) ==
@@ -80,9 +85,11 @@ TEST_CASE("only http and https, also after a redirect") {
 
 TEST_CASE("bad URLs") {
   auto fetcher = make_fetcher();
-  for (std::string url : {"", "not a url at all", "http://", "http://127.0.0.1:99999/", "http://127.0.0.1/a b"}) {
+  for (std::string url :
+       {"", "not a url at all", "http://", "http://127.0.0.1:99999/", "http://127.0.0.1/a b"}) {
     CAPTURE(url);
-    CHECK(message_of(fetch(*fetcher, get(url))) == no_answer("GET", url, "URL using bad/illegal format or missing URL"));
+    CHECK(message_of(fetch(*fetcher, get(url))) ==
+          no_answer("GET", url, "URL using bad/illegal format or missing URL"));
   }
 }
 
@@ -117,7 +124,8 @@ TEST_CASE("transient answers are tried again, and only the last one counts") {
   int before = server.requests();
   Request none = get(server.url("/200"));
   none.attempts = 0;
-  CHECK(message_of(fetch(*fetcher, none)) == no_answer("GET", none.url, "could not perform, no attempts allowed"));
+  CHECK(message_of(fetch(*fetcher, none)) ==
+        no_answer("GET", none.url, "could not perform, no attempts allowed"));
   CHECK(server.requests() == before);
   none.attempts = static_cast<std::uint64_t>(-1);
   CHECK(fetch(*fetcher, none).ok());
@@ -136,7 +144,8 @@ TEST_CASE("no server, no answer, half an answer") {
     e.reply(200, "ok");
   });
   auto fetcher = make_fetcher();
-  CHECK(message_of(fetch(*fetcher, get(closed_url))) == no_answer("GET", closed_url, "could not connect to server"));
+  CHECK(message_of(fetch(*fetcher, get(closed_url))) ==
+        no_answer("GET", closed_url, "could not connect to server"));
   auto message = [&](const std::string& path) { return message_of(fetch(*fetcher, get(server.url(path)))); };
   const std::string nothing = "Server returned nothing (no headers, no data)";
   CHECK(message("/drop") == no_answer("GET", server.url("/drop"), nothing));
@@ -183,7 +192,8 @@ TEST_CASE("timeouts are of the whole request and not tried again") {
   int before = server.requests();
   Request none = get(server.url("/silent"));
   none.timeout = 0ms;
-  CHECK(message_of(fetch(*fetcher, none)) == "Error in HTTP GET of `" + none.url + "`: timed out after 0.000 seconds.");
+  CHECK(message_of(fetch(*fetcher, none)) ==
+        "Error in HTTP GET of `" + none.url + "`: timed out after 0.000 seconds.");
   CHECK(server.requests() == before);
 }
 
@@ -217,7 +227,7 @@ TEST_CASE("bodies and headers have a limit") {
 }
 
 TEST_CASE("a large body arrives whole") {
-  std::string bytes(20 << 20, '\0');
+  std::string bytes(5 << 20, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 2654435761u >> 24);
   TestServer server([&](Exchange& e) { e.reply(200, bytes, "Content-Type: image/png\r\n"); });
   auto fetcher = make_fetcher();
@@ -236,19 +246,72 @@ TEST_CASE("the memory for all bodies together has a limit") {
   for (int i = 0; i < 5; ++i) CHECK(fetch(*fetcher, get(fitting.url())).ok());
 }
 
+TEST_CASE("whatever a server sends, every request ends") {
+  const std::vector<std::string> answers = {
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLink: <http://h/2>; rel=\"next\"\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b; Path=/\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+      "HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n",
+      "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"r\", qop=\"auth\", nonce=\"n\"\r\nContent-Length: "
+      "0\r\n\r\n",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\nContent-Encoding: gzip\r\nContent-Length: "
+      "2\r\n\r\nxx"};
+  std::mutex mutex;
+  std::mt19937 random(20240607);
+  TestServer server([&](Exchange& e) {
+    std::string answer;
+    {
+      std::lock_guard lock(mutex);
+      answer = answers[random() % answers.size()];
+      for (std::size_t changes = random() % 4; changes > 0; --changes) {
+        std::size_t at = random() % answer.size();
+        switch (random() % 4) {
+          case 0:
+            answer[at] = static_cast<char>(random());
+            break;
+          case 1:
+            answer.erase(at, random() % 9);
+            break;
+          case 2:
+            answer.insert(at, answer.substr(random() % answer.size(), random() % 20));
+            break;
+          default:
+            answer.resize(at + 1);
+        }
+      }
+    }
+    e.raw(answer);
+    e.hang_up();
+  });
+  Outcomes outcomes;
+  auto fetcher = make_fetcher();
+  constexpr int kCount = 1000;
+  for (int i = 0; i < kCount; ++i) {
+    Request r = get(server.url());
+    r.timeout = 3s;
+    r.method = static_cast<Method>(i % 6);
+    if (i % 6 >= 2) r.body = "body";
+    if (i % 5 == 0) r.auth = Auth{i % 2 ? Auth::Type::kBasic : Auth::Type::kDigest, "u", "p"};
+    fetcher->submit(r, outcomes.callback());
+    if (i % 16 == 15) outcomes.wait(static_cast<std::size_t>(i) - 8);
+  }
+  outcomes.wait(kCount);
+}
+
 TEST_CASE("the address policy is checked at connect time") {
   TestServer server([](Exchange& e) { e.reply(200, "secret"); });
   Options options;
   options.address_policy = deny({"127.0.0.0/8", "::1/128"});
   auto fetcher = make_fetcher(options);
-  for (std::string host : {"127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]"}) {
+  for (std::string host :
+       {"127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]"}) {
     CAPTURE(host);
     Outcome outcome = fetch(*fetcher, get(server.url("/", host)));
     REQUIRE_FALSE(outcome.ok());
     CHECK(outcome.error().kind == ErrorKind::kDenied);
   }
   CHECK(message_of(fetch(*fetcher, get(server.url()))) ==
-        no_answer("GET", server.url(), "connecting to 127.0.0.1 is denied by the address policy of this server"));
+        no_answer("GET", server.url(),
+                  "connecting to 127.0.0.1 is denied by the address policy of this server"));
   CHECK(server.accepted() == 0);
   CHECK(fetcher->counters().connections_opened == 0);
 }

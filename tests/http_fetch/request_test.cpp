@@ -58,18 +58,20 @@ TEST_CASE("methods, bodies and their content types") {
     std::vector<Param> form = {{"a", "x y"}, {"b", number_text(0.5)}};
     r.body = encode_form(form);
     CHECK(echoed(*fetcher, r) == "POST /\n" + common + "content-length: 13\n" +
-                                     "content-type: application/x-www-form-urlencoded\n" + kAgent + "\na=x%20y&b=0.5");
+                                     "content-type: application/x-www-form-urlencoded\n" + kAgent +
+                                     "\na=x%20y&b=0.5");
   }
   SUBCASE("POST without data") {
     CHECK(echoed(*fetcher, request(Method::kPost)) ==
-          "POST /\n" + common + "content-length: 0\ncontent-type: application/x-www-form-urlencoded\n" + kAgent + "\n");
+          "POST /\n" + common + "content-length: 0\ncontent-type: application/x-www-form-urlencoded\n" +
+              kAgent + "\n");
   }
   SUBCASE("PUT, PATCH and DELETE with text") {
     for (Method method : {Method::kPut, Method::kPatch, Method::kDelete}) {
       Request r = request(method);
       r.body = std::string("ra\0w", 4);
-      CHECK(echoed(*fetcher, r) ==
-            std::string(method_name(method)) + " /\n" + common + "content-length: 4\n" + kAgent + "\n" + *r.body);
+      CHECK(echoed(*fetcher, r) == std::string(method_name(method)) + " /\n" + common +
+                                       "content-length: 4\n" + kAgent + "\n" + *r.body);
     }
   }
   SUBCASE("PUT with JSON, and a content type of one's own in addition") {
@@ -122,7 +124,8 @@ TEST_CASE("header lines go to libcurl as they are") {
 TEST_CASE("what would break out of its header line is refused") {
   TestServer server(echo);
   auto fetcher = make_fetcher();
-  for (std::string line : {std::string("X: a\r\nInjected: 1"), std::string("X: a\nb"), std::string("X: a\0b", 6)}) {
+  for (std::string line :
+       {std::string("X: a\r\nInjected: 1"), std::string("X: a\nb"), std::string("X: a\0b", 6)}) {
     Request r = get(server.url());
     r.header_lines = {line};
     Outcome outcome = fetch(*fetcher, r);
@@ -132,7 +135,8 @@ TEST_CASE("what would break out of its header line is refused") {
   Request r = get(server.url());
   r.auth = Auth{Auth::Type::kDigest, "u\r\nInjected: 1", "p"};
   CHECK_FALSE(fetch(*fetcher, r).ok());
-  CHECK(message_of(fetch(*fetcher, get(std::string("http://127.0.0.1\0x/", 19)))).find("illegal format") != std::string::npos);
+  CHECK(message_of(fetch(*fetcher, get(std::string("http://127.0.0.1\0x/", 19)))).find("illegal format") !=
+        std::string::npos);
   CHECK(server.requests() == 0);
 }
 
@@ -143,8 +147,9 @@ TEST_CASE("URL parameters are appended; the error text shows the URL without the
   r.params = {{"a", "1 2"}};
   CHECK(echoed(*fetcher, r).starts_with("GET /echo?z=0&a=1%202\n"));
   r.url = server.url("/none");
-  CHECK(message_of(fetch(*fetcher, r)) == "Error in HTTP GET of `" + r.url +
-                                              "`: status code 404.\nheader:\n{\n\t\"content-length\":\t\"0\"\n}\nbody:\nnull");
+  CHECK(message_of(fetch(*fetcher, r)) ==
+        "Error in HTTP GET of `" + r.url +
+            "`: status code 404.\nheader:\n{\n\t\"content-length\":\t\"0\"\n}\nbody:\nnull");
 }
 
 TEST_CASE("status codes outside 2xx are errors with header and body") {
@@ -153,16 +158,18 @@ TEST_CASE("status codes outside 2xx are errors with header and body") {
     e.reply(status, status == 304 ? "" : "oops", "Content-Type: text/plain\r\nX-\xc3\xa9: \xc3\xa9\r\n");
   });
   auto fetcher = make_fetcher();
-  for (int status : {200, 201, 206, 299}) CHECK(fetch(*fetcher, get(server.url("/" + std::to_string(status)))).ok());
+  for (int status : {200, 201, 206, 299})
+    CHECK(fetch(*fetcher, get(server.url("/" + std::to_string(status)))).ok());
   for (int status : {300, 400, 401, 404, 429, 501, 599}) {
     std::string url = server.url("/" + std::to_string(status));
     Outcome outcome = fetch(*fetcher, get(url));
     REQUIRE_FALSE(outcome.ok());
     CHECK(outcome.error().kind == ErrorKind::kStatus);
-    CHECK(outcome.error().message ==
-          "Error in HTTP GET of `" + url + "`: status code " + std::to_string(status) +
-              ".\nheader:\n{\n\t\"content-length\":\t\"4\",\n\t\"content-type\":\t\"text/plain\",\n\t\"x-\xc3\xa9\":"
-              "\t\"\xc3\xa9\"\n}\nbody:\n\"oops\"");
+    CHECK(outcome.error().message == "Error in HTTP GET of `" + url + "`: status code " +
+                                         std::to_string(status) +
+                                         ".\nheader:\n{\n\t\"content-length\":\t\"4\",\n\t\"content-type\":"
+                                         "\t\"text/plain\",\n\t\"x-\xc3\xa9\":"
+                                         "\t\"\xc3\xa9\"\n}\nbody:\n\"oops\"");
   }
 }
 
@@ -187,9 +194,11 @@ TEST_CASE("digest authentication answers the server's challenge") {
   TestServer server([](Exchange& e) {
     const std::string& given = e.headers["authorization"];
     bool ok = given.starts_with("Digest ") && given.find("username=\"u\"") != std::string::npos &&
-              given.find("nonce=\"abc\"") != std::string::npos && given.find("response=\"") != std::string::npos;
+              given.find("nonce=\"abc\"") != std::string::npos &&
+              given.find("response=\"") != std::string::npos;
     ok ? e.reply(200, "in:" + e.body)
-       : e.reply(401, "denied", "WWW-Authenticate: Digest realm=\"r\", qop=\"auth\", nonce=\"abc\", algorithm=MD5\r\n");
+       : e.reply(401, "denied",
+                 "WWW-Authenticate: Digest realm=\"r\", qop=\"auth\", nonce=\"abc\", algorithm=MD5\r\n");
   });
   auto fetcher = make_fetcher();
   for (Method method : {Method::kGet, Method::kPost, Method::kPut}) {
@@ -206,7 +215,8 @@ TEST_CASE("digest authentication answers the server's challenge") {
 }
 
 TEST_CASE("compressed and chunked bodies") {
-  const std::string gzip("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x4c\x4a\x06\x00\xc2\x41\x24\x35\x03\x00\x00\x00", 23);
+  const std::string gzip(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x4c\x4a\x06\x00\xc2\x41\x24\x35\x03\x00\x00\x00", 23);
   TestServer server([&](Exchange& e) {
     if (e.path == "/gzip") return e.reply(200, gzip, "Content-Encoding: gzip\r\n");
     if (e.path == "/bad") return e.reply(200, "not gzip at all", "Content-Encoding: gzip\r\n");

@@ -1,4 +1,5 @@
-// A small HTTP/1.1 server for the tests: loopback, ephemeral port, one thread per connection, scripted replies.
+// A small HTTP/1.1 server for the tests: loopback, ephemeral port, one thread per connection, scripted
+// replies.
 #pragma once
 
 #include <arpa/inet.h>
@@ -73,7 +74,8 @@ class TestServer {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
-    if (bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listen_fd_, 1024) != 0) std::abort();
+    if (bind(listen_fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listen_fd_, 1024) != 0)
+      std::abort();
     getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     acceptor_ = std::thread([this] { accept_all(); });

@@ -10,7 +10,9 @@ using namespace reqld::http_fetch;
 
 namespace {
 
-std::string append(const std::string& url, std::vector<Param> params) { return append_params(url, params); }
+std::string append(const std::string& url, std::vector<Param> params) {
+  return append_params(url, params);
+}
 
 std::map<std::string, std::string, std::less<>> links_of(std::string_view value) {
   std::map<std::string, std::string, std::less<>> links;
@@ -66,7 +68,8 @@ TEST_CASE("header lines") {
 }
 
 TEST_CASE("the header object lower-cases, takes the last of repeated ones and parses links") {
-  HeaderList list = {{"x-many", "1"}, {"link", "<http://h/2>; rel=\"next\""}, {"x-many", "2"}, {"link", "</9>; rel=last"}};
+  HeaderList list = {
+      {"x-many", "1"}, {"link", "<http://h/2>; rel=\"next\""}, {"x-many", "2"}, {"link", "</9>; rel=last"}};
   HeaderObject object = header_object(list);
   CHECK(object.fields.at("x-many") == "2");
   CHECK(object.has_link);
@@ -77,31 +80,36 @@ TEST_CASE("the header object lower-cases, takes the last of repeated ones and pa
 }
 
 TEST_CASE("link header") {
-  auto links = links_of("<https://a/?p=2,3&x=;>; rel=\"next\", <https://a/?p=9>; title=\"x, y; z\"; rel=\"last\"");
+  auto links =
+      links_of("<https://a/?p=2,3&x=;>; rel=\"next\", <https://a/?p=9>; title=\"x, y; z\"; rel=\"last\"");
   CHECK(links.size() == 2);
   CHECK(links["rel=\"next\""] == "https://a/?p=2,3&x=;");
   CHECK(links["rel=\"last\""] == "https://a/?p=9");
   CHECK(links_of("<u>;rel=\"first prev\"").at("rel=\"prev\"") == "u");
   CHECK(links_of("<u>; title=\"t\"").at("title=\"t\"") == "u");
   CHECK(links_of("<u>; Rel = next").at("rel=\"next\"") == "u");
-  for (std::string_view junk : {"", "junk", "<", "<u", "<u>", ">;<", "<u>;", "<u>; rel=", ",,,", "<u>; rel=\"", "\"<"}) {
+  for (std::string_view junk :
+       {"", "junk", "<", "<u", "<u>", ">;<", "<u>;", "<u>; rel=", ",,,", "<u>; rel=\"", "\"<"}) {
     CHECK(links_of(junk).size() <= 1);
   }
 }
 
 TEST_CASE("content types") {
   auto kind = [](std::string_view type) { return body_kind(ResultFormat::kAuto, false, type); };
-  for (const char* type : {"application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/jsonp"}) {
+  for (const char* type :
+       {"application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/jsonp"}) {
     CHECK(kind(type) == BodyKind::kJson);
   }
   for (const char* type : {"application/json-p", "text/json-p", "text/javascript"}) {
     CHECK(kind(type) == BodyKind::kJsonpOrText);
   }
-  for (const char* type : {"image/png", "IMAGE/JPEG", "audio/mpeg", "video/mp4", "application/octet-stream; x=y"}) {
+  for (const char* type :
+       {"image/png", "IMAGE/JPEG", "audio/mpeg", "video/mp4", "application/octet-stream; x=y"}) {
     CHECK(kind(type) == BodyKind::kBinary);
   }
-  for (const char* type : {"", "text/plain", "application/x-json", "application/ld+json", "application/javascript",
-                           "text/json", "x-application/json", "application/pdf", "imagex/png"}) {
+  for (const char* type :
+       {"", "text/plain", "application/x-json", "application/ld+json", "application/javascript", "text/json",
+        "x-application/json", "application/pdf", "imagex/png"}) {
     CHECK(kind(type) == BodyKind::kText);
   }
   CHECK(body_kind(ResultFormat::kBinary, false, "text/plain") == BodyKind::kBinary);
@@ -119,8 +127,8 @@ TEST_CASE("jsonp") {
   CHECK(unwrap_jsonp("$_x1([])") == "[]");
   CHECK(unwrap_jsonp("cb({bad})") == "{bad}");
   CHECK(unwrap_jsonp("cb({\"a\":1}, 2)") == "{\"a\":1}, 2");
-  for (std::string_view other : {"", " ", ";", ")", "cb", "cb(", "cb;", "cb)", "cb()", "1cb([])", "a.b.c({})", "var x = 1;",
-                                 "{\"a\":1}", "[1,2]", "not jsonp", "cb(1) x"}) {
+  for (std::string_view other : {"", " ", ";", ")", "cb", "cb(", "cb;", "cb)", "cb()", "1cb([])", "a.b.c({})",
+                                 "var x = 1;", "{\"a\":1}", "[1,2]", "not jsonp", "cb(1) x"}) {
     CAPTURE(other);
     CHECK_FALSE(unwrap_jsonp(other));
   }
@@ -135,7 +143,8 @@ TEST_CASE("error texts") {
         "Error in HTTP PUT of ``: x.\nheader:\nnull\nbody:\nnull");
   HeaderList links = {{"link", "<u>; rel=\"next\""}, {"a", "1"}, {"x", "2"}};
   CHECK(failure_text(Method::kGet, "u", "r", &links, "") ==
-        "Error in HTTP GET of `u`: r.\nheader:\n{\n\t\"a\":\t\"1\",\n\t\"link\":\t{\n\t\t\"rel=\\\"next\\\"\":\t\"u\"\n\t},\n"
+        "Error in HTTP GET of `u`: "
+        "r.\nheader:\n{\n\t\"a\":\t\"1\",\n\t\"link\":\t{\n\t\t\"rel=\\\"next\\\"\":\t\"u\"\n\t},\n"
         "\t\"x\":\t\"2\"\n}\nbody:\n\"\"");
   HeaderList none;
   CHECK(failure_text(Method::kGet, "u", "r", &none, std::nullopt) ==
