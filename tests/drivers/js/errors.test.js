@@ -35,7 +35,7 @@ describe('errors', () => {
   // The text above the carets of a printed backtrace.
   function underlinedPart(message) {
     const lines = message.split('\n');
-    const carets = lines.findIndex((line) => /^\s*\^+$/.test(line));
+    const carets = lines.findIndex((line) => /^\s*\^+\s*$/.test(line));
     assert.ok(carets > 0, `no carets in:\n${message}`);
     return lines[carets - 1].slice(lines[carets].indexOf('^'), lines[carets].lastIndexOf('^') + 1);
   }
