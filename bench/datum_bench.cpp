@@ -4,7 +4,6 @@
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
-
 #include <time.h>
 
 #include <cstdio>
@@ -73,7 +72,8 @@ void bench_documents() {
   const Datum document = small_document(7);
   const std::string encoded = document.encoded(), json = to_json(document);
   measure("document: build (9 fields, nested)", 0, [] { keep(small_document(7)); });
-  measure("document: copy the encoding (memcpy)", encoded.size(), [&] { keep(Datum::from_encoded(encoded)); });
+  measure("document: copy the encoding (memcpy)", encoded.size(),
+          [&] { keep(Datum::from_encoded(encoded)); });
   measure("document: look a field up", 0, [&] { keep(document.get("score")->as_number()); });
   measure("document: look a nested field up", 0, [&] { keep(document.get("address")->get("city")); });
   measure("document: look up a field that is not there", 0, [&] { keep(document.get("nothing")); });
@@ -160,15 +160,17 @@ void bench_binary() {
   });
   measure("1 MB: base64 encode", bytes.size(), [&] { encode_base64(bytes, out.data()); });
   measure("1 MB: base64 encode, portable", bytes.size(), [&] {
-    base64_detail::encode_portable(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), out.data());
+    base64_detail::encode_portable(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+                                   out.data());
   });
-  measure("1 MB: base64 decode", bytes.size(), [&] { keep(decode_base64(text, reinterpret_cast<std::uint8_t*>(out.data()))); });
-  measure("1 MB: base64 decode, portable", bytes.size(), [&] {
-    keep(base64_detail::decode_portable(text, reinterpret_cast<std::uint8_t*>(out.data())));
-  });
+  measure("1 MB: base64 decode", bytes.size(),
+          [&] { keep(decode_base64(text, reinterpret_cast<std::uint8_t*>(out.data()))); });
+  measure("1 MB: base64 decode, portable", bytes.size(),
+          [&] { keep(base64_detail::decode_portable(text, reinterpret_cast<std::uint8_t*>(out.data()))); });
   std::string broken;
   for (std::size_t i = 0; i < text.size(); i += 76) broken += text.substr(i, 76) + "\r\n";
-  measure("1 MB: base64 decode, broken into lines", bytes.size(), [&] { keep(decode_base64(broken, reinterpret_cast<std::uint8_t*>(out.data()))); });
+  measure("1 MB: base64 decode, broken into lines", bytes.size(),
+          [&] { keep(decode_base64(broken, reinterpret_cast<std::uint8_t*>(out.data()))); });
   ObjectBuilder builder;
   builder.set("id", Datum::integer(1));
   builder.set("file", Datum::binary(bytes));
@@ -184,7 +186,8 @@ void bench_binary() {
     std::string copy = json;
     keep(parse_json_in_place(copy));
   });
-  measure("1 MB: document copied", bytes.size(), [&] { keep(document.compact()), keep(Datum::from_encoded(document.slice_bytes())); });
+  measure("1 MB: document copied", bytes.size(),
+          [&] { keep(document.compact()), keep(Datum::from_encoded(document.slice_bytes())); });
 }
 
 }  // namespace

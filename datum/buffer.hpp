@@ -9,11 +9,12 @@
 
 namespace reqld {
 
-/// Where the bytes of an out-of-line binary (a blob) come from. Storage implements it; while one is referenced, the
-/// blobs it can reach are not reclaimed. Thread-safe.
+/// Where the bytes of an out-of-line binary (a blob) come from. Storage implements it; while one is
+/// referenced, the blobs it can reach are not reclaimed. Thread-safe.
 class BlobSource {
  public:
-  /// Appends `length` bytes from `offset` of blob `id` to `out`. Throws DatumError(kInternal) when they cannot be read.
+  /// Appends `length` bytes from `offset` of blob `id` to `out`. Throws DatumError(kInternal) when they
+  /// cannot be read.
   virtual void read(std::uint64_t id, std::uint64_t offset, std::uint64_t length, std::string& out) = 0;
 
   /// Sources are ordered by age: an older one keeps everything alive that a newer one does.
@@ -72,7 +73,8 @@ Ref<T> make_ref(A&&... a) {
   return Ref<T>(new T(std::forward<A>(a)...));
 }
 
-/// Bytes with a reference count; header and bytes are one allocation. Immutable once a Datum points into them.
+/// Bytes with a reference count; header and bytes are one allocation. Immutable once a Datum points into
+/// them.
 class Buffer {
  public:
   /// `size` bytes, not initialised.

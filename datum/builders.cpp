@@ -125,7 +125,8 @@ ObjectBuilder::ObjectBuilder(const Datum& object) {
 
 std::size_t ObjectBuilder::lower_bound(std::string_view name) const {
   if (fields_.empty() || fields_.back().name < name) return fields_.size();
-  const auto i = std::lower_bound(fields_.begin(), fields_.end(), name, [](const Field& f, std::string_view n) { return f.name < n; });
+  const auto i = std::lower_bound(fields_.begin(), fields_.end(), name,
+                                  [](const Field& f, std::string_view n) { return f.name < n; });
   return static_cast<std::size_t>(i - fields_.begin());
 }
 
@@ -138,7 +139,8 @@ void ObjectBuilder::set(std::string_view name, Datum value) {
     }
     if (i == fields_.size() || fields_.size() < kManyFields) {
       if (fields_.capacity() == 0) fields_.reserve(kFirstFields);
-      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(i), Field{std::string(name), std::move(value)});
+      fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(i),
+                     Field{std::string(name), std::move(value)});
       return;
     }
     for (Field& f : fields_) many_.emplace_hint(many_.end(), std::move(f.name), std::move(f.value));
@@ -169,7 +171,8 @@ Datum ObjectBuilder::finish() {
   const auto second = [](const auto& pair) -> const Datum& { return pair.second; };
   const auto first = [](const auto& pair) -> const std::string& { return pair.first; };
   Datum object = many_.empty() ? build_object(
-                                     fields_.begin(), fields_.end(), fields_.size(), [](const Field& f) -> const std::string& { return f.name; },
+                                     fields_.begin(), fields_.end(), fields_.size(),
+                                     [](const Field& f) -> const std::string& { return f.name; },
                                      [](const Field& f) -> const Datum& { return f.value; })
                                : build_object(many_.begin(), many_.end(), many_.size(), first, second);
   fields_.clear();

@@ -14,9 +14,15 @@ namespace {
 constexpr std::uint64_t kBlobPiece = 256 * 1024;
 constexpr std::size_t kHashedBytes = 1024;
 
-int sign(std::strong_ordering o) { return o < 0 ? -1 : o > 0 ? 1 : 0; }
-int order_of(std::uint64_t a, std::uint64_t b) { return sign(a <=> b); }
-int order_of(double a, double b) { return a < b ? -1 : a > b ? 1 : 0; }
+int sign(std::strong_ordering o) {
+  return o < 0 ? -1 : o > 0 ? 1 : 0;
+}
+int order_of(std::uint64_t a, std::uint64_t b) {
+  return sign(a <=> b);
+}
+int order_of(double a, double b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 int order_of(std::string_view a, std::string_view b) {
   const int order = a.compare(b);
   return order < 0 ? -1 : order > 0 ? 1 : 0;
@@ -25,13 +31,16 @@ int order_of(std::string_view a, std::string_view b) {
 /// A binary's bytes in pieces, blob or not.
 struct Bytes {
   Bytes(const std::uint8_t* p, BlobSource* source_in) : source(source_in) {
-    if (tag_at(p) == Tag::kBlob) ref = blob_at(p);
-    else text = text_at(p);
+    if (tag_at(p) == Tag::kBlob)
+      ref = blob_at(p);
+    else
+      text = text_at(p);
   }
   std::uint64_t size() const { return ref ? ref->length : text.size(); }
   std::string_view piece(std::uint64_t offset, std::uint64_t length, std::string& scratch) const {
     if (!ref) return text.substr(offset, length);
-    if (!source) throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
+    if (!source)
+      throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
     scratch.clear();
     source->read(ref->id, offset, length, scratch);
     return scratch;
@@ -68,12 +77,18 @@ struct Sources {
 
 int compare_scalars(Type type, const std::uint8_t* a, const std::uint8_t* b, Sources sources) {
   switch (type) {
-    case Type::kBool: return order_of(std::uint64_t{*a}, std::uint64_t{*b});
-    case Type::kNumber: return order_of(number_at(a), number_at(b));
-    case Type::kString: return order_of(text_at(a), text_at(b));
-    case Type::kTime: return order_of(time_at(a).epoch_seconds, time_at(b).epoch_seconds);
-    case Type::kBinary: return compare_binaries({a, sources.a}, {b, sources.b});
-    default: return 0;
+    case Type::kBool:
+      return order_of(std::uint64_t{*a}, std::uint64_t{*b});
+    case Type::kNumber:
+      return order_of(number_at(a), number_at(b));
+    case Type::kString:
+      return order_of(text_at(a), text_at(b));
+    case Type::kTime:
+      return order_of(time_at(a).epoch_seconds, time_at(b).epoch_seconds);
+    case Type::kBinary:
+      return compare_binaries({a, sources.a}, {b, sources.b});
+    default:
+      return 0;
   }
 }
 
@@ -81,7 +96,9 @@ int compare_encoded(const std::uint8_t* a, const std::uint8_t* b, Sources source
   Stack<Pair> open;
   for (;;) {
     const Type type = type_of(tag_at(a));
-    if (const int order = order_of(static_cast<std::uint64_t>(type), static_cast<std::uint64_t>(type_of(tag_at(b))))) return order;
+    if (const int order =
+            order_of(static_cast<std::uint64_t>(type), static_cast<std::uint64_t>(type_of(tag_at(b)))))
+      return order;
     if (type == Type::kArray || type == Type::kObject || type == Type::kGeometry) {
       const bool object = type != Type::kArray;
       const int skip = type == Type::kGeometry ? 1 : 0;
@@ -94,7 +111,8 @@ int compare_encoded(const std::uint8_t* a, const std::uint8_t* b, Sources source
       Pair& top = open.top();
       const std::uint32_t i = top.next++;
       if (i >= top.a.count() || i >= top.b.count()) {
-        if (const int order = order_of(std::uint64_t{top.a.count()}, std::uint64_t{top.b.count()})) return order;
+        if (const int order = order_of(std::uint64_t{top.a.count()}, std::uint64_t{top.b.count()}))
+          return order;
         continue;
       }
       if (top.object) {
@@ -118,16 +136,21 @@ std::size_t mix(std::size_t h, std::size_t v) {
 
 std::size_t hash_scalar(const std::uint8_t* p, BlobSource* source) {
   switch (type_of(tag_at(p))) {
-    case Type::kNumber: return std::hash<double>()(number_at(p));  // the same for -0.0 and 0.0
-    case Type::kString: return std::hash<std::string_view>()(text_at(p));
-    case Type::kTime: return std::hash<double>()(time_at(p).epoch_seconds);
+    case Type::kNumber:
+      return std::hash<double>()(number_at(p));  // the same for -0.0 and 0.0
+    case Type::kString:
+      return std::hash<std::string_view>()(text_at(p));
+    case Type::kTime:
+      return std::hash<double>()(time_at(p).epoch_seconds);
     case Type::kBinary: {
       // A blob hashes by length and front, so that a large one is not read whole.
       const Bytes bytes(p, source);
       std::string scratch;
-      return mix(bytes.size(), std::hash<std::string_view>()(bytes.piece(0, std::min<std::uint64_t>(bytes.size(), kHashedBytes), scratch)));
+      return mix(bytes.size(), std::hash<std::string_view>()(bytes.piece(
+                                   0, std::min<std::uint64_t>(bytes.size(), kHashedBytes), scratch)));
     }
-    default: return *p;
+    default:
+      return *p;
   }
 }
 
@@ -140,11 +163,16 @@ int compare(const Datum& a, const Datum& b) {
     const Type type_a = a.type(), type_b = b.type();
     if (type_a != type_b) return type_a < type_b ? -1 : 1;
     switch (type_a) {
-      case Type::kNumber: return order_of(a.as_number(), b.as_number());
-      case Type::kString: return order_of(a.as_string(), b.as_string());
-      case Type::kBool: return static_cast<int>(a.as_bool()) - static_cast<int>(b.as_bool());
-      case Type::kTime: return order_of(a.as_time().epoch_seconds, b.as_time().epoch_seconds);
-      default: return 0;
+      case Type::kNumber:
+        return order_of(a.as_number(), b.as_number());
+      case Type::kString:
+        return order_of(a.as_string(), b.as_string());
+      case Type::kBool:
+        return static_cast<int>(a.as_bool()) - static_cast<int>(b.as_bool());
+      case Type::kTime:
+        return order_of(a.as_time().epoch_seconds, b.as_time().epoch_seconds);
+      default:
+        return 0;
     }
   }
   if (pa == pb) return 0;

@@ -12,8 +12,9 @@ namespace reqld {
 using namespace encoding;
 
 std::string_view type_name(Type type) {
-  constexpr std::string_view kNames[] = {"MINVAL", "ARRAY",         "BOOL",            "NULL",        "NUMBER", "OBJECT",
-                                         "PTYPE<BINARY>", "PTYPE<GEOMETRY>", "PTYPE<TIME>", "STRING", "MAXVAL"};
+  constexpr std::string_view kNames[] = {"MINVAL",      "ARRAY",  "BOOL",          "NULL",
+                                         "NUMBER",      "OBJECT", "PTYPE<BINARY>", "PTYPE<GEOMETRY>",
+                                         "PTYPE<TIME>", "STRING", "MAXVAL"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -30,7 +31,9 @@ Datum Datum::slice(const std::uint8_t* bytes, Buffer* owner) {
 
 Datum Datum::number(double d) {
   if (!std::isfinite(d)) [[unlikely]]
-    throw DatumError(DatumErrorKind::kLogic, fmt::format("Non-finite number: {}", std::isnan(d) ? "nan" : d > 0 ? "inf" : "-inf"));
+    throw DatumError(DatumErrorKind::kLogic, fmt::format("Non-finite number: {}", std::isnan(d) ? "nan"
+                                                                                  : d > 0       ? "inf"
+                                                                                                : "-inf"));
   return finite(d);
 }
 
@@ -68,7 +71,8 @@ Datum Datum::blob(BlobRef ref, BlobSource* source) {
 }
 
 Datum Datum::time(double epoch_seconds, std::int16_t zone_minutes) {
-  return Datum(static_cast<std::uint64_t>(Rep::kTime) | (std::uint64_t{static_cast<std::uint16_t>(zone_minutes)} << 16),
+  return Datum(static_cast<std::uint64_t>(Rep::kTime) |
+                   (std::uint64_t{static_cast<std::uint16_t>(zone_minutes)} << 16),
                std::bit_cast<std::uint64_t>(epoch_seconds));
 }
 
@@ -84,14 +88,18 @@ Datum Datum::geometry(const Datum& object) {
 
 Datum Datum::from_encoded(const std::uint8_t* bytes, Buffer& owner) {
   switch (tag_at(bytes)) {
-    case Tag::kNull: return Datum();
-    case Tag::kFalse: return Datum(Rep::kFalse);
-    case Tag::kTrue: return Datum(Rep::kTrue);
+    case Tag::kNull:
+      return Datum();
+    case Tag::kFalse:
+      return Datum(Rep::kFalse);
+    case Tag::kTrue:
+      return Datum(Rep::kTrue);
     case Tag::kDouble:
     case Tag::kInt8:
     case Tag::kInt16:
     case Tag::kInt32:
-    case Tag::kInt64: return finite(number_at(bytes));
+    case Tag::kInt64:
+      return finite(number_at(bytes));
     case Tag::kString: {
       const std::string_view s = text_at(bytes);
       return s.size() <= kMaxShortString ? string(s) : slice(bytes, &owner);
@@ -100,9 +108,12 @@ Datum Datum::from_encoded(const std::uint8_t* bytes, Buffer& owner) {
       const TimeValue t = time_at(bytes);
       return time(t.epoch_seconds, t.zone_minutes);
     }
-    case Tag::kMinVal: return minval();
-    case Tag::kMaxVal: return maxval();
-    default: return slice(bytes, &owner);
+    case Tag::kMinVal:
+      return minval();
+    case Tag::kMaxVal:
+      return maxval();
+    default:
+      return slice(bytes, &owner);
   }
 }
 
@@ -119,10 +130,13 @@ std::string_view Datum::long_string() const {
 std::int64_t Datum::as_integer() const {
   const double d = as_number();
   // The layout of the number follows the recordings, which print these with %.20g.
-  if (d > kMaxWhole) throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer (>2^53): {:.20g}", d));
-  if (d < -kMaxWhole) throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer (<-2^53): {:.20g}", d));
+  if (d > kMaxWhole)
+    throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer (>2^53): {:.20g}", d));
+  if (d < -kMaxWhole)
+    throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer (<-2^53): {:.20g}", d));
   const auto n = static_cast<std::int64_t>(d);
-  if (static_cast<double>(n) != d) throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer: {}", d));
+  if (static_cast<double>(n) != d)
+    throw DatumError(DatumErrorKind::kLogic, fmt::format("Number not an integer: {}", d));
   return n;
 }
 
@@ -141,13 +155,17 @@ const std::uint8_t* Datum::container(Tag wanted) const {
   return bytes();
 }
 
-std::size_t Datum::array_size() const { return Container(container(Tag::kArray)).count(); }
+std::size_t Datum::array_size() const {
+  return Container(container(Tag::kArray)).count();
+}
 
 Datum Datum::at(std::size_t i) const {
   return from_encoded(Container(container(Tag::kArray)).at(static_cast<std::uint32_t>(i)), *owner());
 }
 
-std::size_t Datum::object_size() const { return Container(container(Tag::kObject)).count(); }
+std::size_t Datum::object_size() const {
+  return Container(container(Tag::kObject)).count();
+}
 
 std::string_view Datum::name_at(std::size_t i) const {
   return Container(container(Tag::kObject)).name(static_cast<std::uint32_t>(i));
@@ -176,7 +194,8 @@ std::string Datum::binary_slice(std::uint64_t offset, std::uint64_t length) cons
   if (tag() == Tag::kBinary) return std::string(text_at(bytes()).substr(offset, length));
   std::string out;
   if (length == 0) return out;
-  if (!blob_source()) throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
+  if (!blob_source())
+    throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
   out.reserve(length);
   blob_source()->read(blob_at(bytes()).id, offset, length, out);
   return out;
@@ -193,7 +212,9 @@ std::optional<BlobRef> Datum::blob_ref() const {
   return blob_at(bytes());
 }
 
-bool Datum::has_blob() const { return rep() == Rep::kSlice && (flags_at(bytes()) & kContainerHasBlob) != 0; }
+bool Datum::has_blob() const {
+  return rep() == Rep::kSlice && (flags_at(bytes()) & kContainerHasBlob) != 0;
+}
 
 bool Datum::has_extreme() const {
   if (rep() == Rep::kSlice) return (flags_at(bytes()) & kContainerHasExtreme) != 0;

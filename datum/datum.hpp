@@ -59,21 +59,22 @@ enum class Tag : std::uint8_t {
   kInt8 = 0x05,    ///< whole numbers take the shortest of these; -0.0 is a kDouble
   kInt16 = 0x06,
   kInt32 = 0x07,
-  kInt64 = 0x08,      ///< |n| <= 2^53
-  kString = 0x09,     ///< varint length, bytes
-  kBinary = 0x0a,     ///< varint length, bytes
-  kBlob = 0x0b,       ///< u64 id, u64 length: a binary that is stored out of line
-  kTime = 0x0c,       ///< 8 bytes epoch seconds (double), i16 zone offset in minutes
-  kGeometry = 0x0d,   ///< followed by the encoded GeoJSON object (without $reql_type$)
-  kArray = 0x0e,      ///< container header, then the values
-  kObject = 0x0f,     ///< container header, then (varint name length, name, value), sorted by name
-  kMinVal = 0x10,     ///< never stored
-  kMaxVal = 0x11,     ///< never stored
+  kInt64 = 0x08,     ///< |n| <= 2^53
+  kString = 0x09,    ///< varint length, bytes
+  kBinary = 0x0a,    ///< varint length, bytes
+  kBlob = 0x0b,      ///< u64 id, u64 length: a binary that is stored out of line
+  kTime = 0x0c,      ///< 8 bytes epoch seconds (double), i16 zone offset in minutes
+  kGeometry = 0x0d,  ///< followed by the encoded GeoJSON object (without $reql_type$)
+  kArray = 0x0e,     ///< container header, then the values
+  kObject = 0x0f,    ///< container header, then (varint name length, name, value), sorted by name
+  kMinVal = 0x10,    ///< never stored
+  kMaxVal = 0x11,    ///< never stored
 };
 
 // Container header: tag, flags, size, count, offset[count]. The last three are little-endian integers of
-// 1, 2 or 4 bytes (flags bits 0-1: log2 of that width). `size` counts every byte after the size field; offsets count
-// from the first byte after the offset table. Flag bit 2: a kBlob is somewhere inside; bit 3: a kMinVal or kMaxVal is.
+// 1, 2 or 4 bytes (flags bits 0-1: log2 of that width). `size` counts every byte after the size field;
+// offsets count from the first byte after the offset table. Flag bit 2: a kBlob is somewhere inside; bit 3: a
+// kMinVal or kMaxVal is.
 inline constexpr std::uint8_t kContainerWidthMask = 0x03;
 inline constexpr std::uint8_t kContainerHasBlob = 0x04;
 inline constexpr std::uint8_t kContainerHasExtreme = 0x08;  ///< never stored
@@ -90,10 +91,10 @@ struct TimeValue {
   std::int16_t zone_minutes;  ///< east of Greenwich
 };
 
-/// An immutable value in 16 bytes: null, bool, number, time and short string inline, anything else a slice of encoded
-/// bytes inside a reference-counted Buffer. Cheap to copy, safe to share between threads. Equal values of stored types
-/// have equal encodings (canonical form), except that a binary may be inline or a blob, that equal times may
-/// differ in their zone, and that -0.0 equals 0.
+/// An immutable value in 16 bytes: null, bool, number, time and short string inline, anything else a slice of
+/// encoded bytes inside a reference-counted Buffer. Cheap to copy, safe to share between threads. Equal
+/// values of stored types have equal encodings (canonical form), except that a binary may be inline or a
+/// blob, that equal times may differ in their zone, and that -0.0 equals 0.
 class Datum {
  public:
   Datum() : Datum(Rep::kNull) {}
@@ -133,17 +134,19 @@ class Datum {
   static Datum empty_array();
   static Datum empty_object();
 
-  /// The value whose encoding starts at `bytes`, which lie inside `owner`. The bytes are trusted: check foreign
-  /// ones with `validate_encoding` first.
+  /// The value whose encoding starts at `bytes`, which lie inside `owner`. The bytes are trusted: check
+  /// foreign ones with `validate_encoding` first.
   static Datum from_encoded(const std::uint8_t* bytes, Buffer& owner);
   /// Copies `encoded` into a buffer of its own.
   static Datum from_encoded(std::string_view encoded);
 
   Type type() const {
-    constexpr Type kByRep[] = {Type::kNull, Type::kBool, Type::kBool, Type::kNumber, Type::kMinVal, Type::kMaxVal, Type::kString, Type::kTime};
-    constexpr Type kByTag[] = {Type::kNull,   Type::kNull,   Type::kBool,   Type::kBool,   Type::kNumber, Type::kNumber,
-                               Type::kNumber, Type::kNumber, Type::kNumber, Type::kString, Type::kBinary, Type::kBinary,
-                               Type::kTime,   Type::kGeometry, Type::kArray, Type::kObject, Type::kMinVal, Type::kMaxVal};
+    constexpr Type kByRep[] = {Type::kNull,   Type::kBool,   Type::kBool,   Type::kNumber,
+                               Type::kMinVal, Type::kMaxVal, Type::kString, Type::kTime};
+    constexpr Type kByTag[] = {Type::kNull,   Type::kNull,   Type::kBool,   Type::kBool,     Type::kNumber,
+                               Type::kNumber, Type::kNumber, Type::kNumber, Type::kNumber,   Type::kString,
+                               Type::kBinary, Type::kBinary, Type::kTime,   Type::kGeometry, Type::kArray,
+                               Type::kObject, Type::kMinVal, Type::kMaxVal};
     return rep() == Rep::kSlice ? kByTag[*bytes()] : kByRep[w0_ & 0xff];
   }
   bool is_null() const { return rep() == Rep::kNull; }
@@ -211,12 +214,24 @@ class Datum {
   const std::uint8_t* slice_data() const { return rep() == Rep::kSlice ? bytes() : nullptr; }
 
  private:
-  enum class Rep : std::uint8_t { kNull, kFalse, kTrue, kNumber, kMinVal, kMaxVal, kShortString, kTime, kSlice };
+  enum class Rep : std::uint8_t {
+    kNull,
+    kFalse,
+    kTrue,
+    kNumber,
+    kMinVal,
+    kMaxVal,
+    kShortString,
+    kTime,
+    kSlice
+  };
   static constexpr std::size_t kMaxShortString = 14;
 
   explicit Datum(Rep rep) : w0_(static_cast<std::uint64_t>(rep)), w1_(0) {}
   Datum(std::uint64_t w0, std::uint64_t w1) : w0_(w0), w1_(w1) {}
-  static Datum finite(double d) { return Datum(static_cast<std::uint64_t>(Rep::kNumber), std::bit_cast<std::uint64_t>(d)); }
+  static Datum finite(double d) {
+    return Datum(static_cast<std::uint64_t>(Rep::kNumber), std::bit_cast<std::uint64_t>(d));
+  }
   /// A slice of `owner`, which gains a reference.
   static Datum slice(const std::uint8_t* bytes, Buffer* owner);
   std::string_view long_string() const;
@@ -231,8 +246,9 @@ class Datum {
   }
   [[noreturn]] void wrong_type(Type expected) const { throw_type_error(type_name(expected), type()); }
 
-  // w0_: low byte Rep; kSlice: the owner's address in the upper 56 bits; kShortString: length in byte 1, text from byte 2;
-  // kTime: the zone in bytes 2-3. w1_: a number, an epoch time, the address of a slice, more text.
+  // w0_: low byte Rep; kSlice: the owner's address in the upper 56 bits; kShortString: length in byte 1, text
+  // from byte 2; kTime: the zone in bytes 2-3. w1_: a number, an epoch time, the address of a slice, more
+  // text.
   std::uint64_t w0_;
   std::uint64_t w1_;
 };
@@ -241,8 +257,12 @@ static_assert(std::endian::native == std::endian::little);
 
 /// Three-way comparison in ReQL's total order. Blobs compare by their bytes.
 int compare(const Datum& a, const Datum& b);
-inline bool operator==(const Datum& a, const Datum& b) { return compare(a, b) == 0; }
-inline bool operator<(const Datum& a, const Datum& b) { return compare(a, b) < 0; }
+inline bool operator==(const Datum& a, const Datum& b) {
+  return compare(a, b) == 0;
+}
+inline bool operator<(const Datum& a, const Datum& b) {
+  return compare(a, b) < 0;
+}
 /// Equal values have equal hashes.
 std::size_t hash_value(const Datum& d);
 struct DatumHash {
@@ -292,7 +312,8 @@ class ObjectBuilder {
   };
   std::size_t lower_bound(std::string_view name) const;
 
-  // Sorted by name. Once many names have come out of order all of them move to the map: one of the two is empty.
+  // Sorted by name. Once many names have come out of order all of them move to the map: one of the two is
+  // empty.
   std::vector<Field> fields_;
   std::map<std::string, Datum, std::less<>> many_;
 };
@@ -300,8 +321,9 @@ class ObjectBuilder {
 /// The size in bytes of the encoded value that starts at `bytes`.
 std::size_t encoded_size_at(const std::uint8_t* bytes);
 
-/// Whether `bytes` is exactly one well-formed encoded value (as storage may hold it): every length within bounds,
-/// names sorted and unique, numbers canonical, strings anywhere, depth at most `max_depth`. For bytes that may be damaged.
+/// Whether `bytes` is exactly one well-formed encoded value (as storage may hold it): every length within
+/// bounds, names sorted and unique, numbers canonical, strings anywhere, depth at most `max_depth`. For bytes
+/// that may be damaged.
 bool validate_encoding(std::string_view bytes, int max_depth = 2000);
 
 }  // namespace reqld

@@ -26,7 +26,8 @@ ContainerHeader::ContainerHeader(std::size_t count_in, std::size_t data_bytes_in
     : count(count_in), data_bytes(data_bytes_in), width(0) {
   constexpr std::uint64_t kLimits[] = {0xff, 0xffff, 0xffffffff};
   while (data_bytes + ((count + 1) << width) > kLimits[width]) {
-    if (++width == 3) throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
+    if (++width == 3)
+      throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
   }
 }
 
@@ -67,17 +68,27 @@ void append_string(std::string& out, std::string_view s) {
 const std::uint8_t* encoded_bytes(const Datum& d, std::uint8_t (&scratch)[kMaxScalarBytes]) {
   if (const std::uint8_t* bytes = d.slice_data()) return bytes;
   switch (d.type()) {
-    case Type::kNull: scratch[0] = static_cast<std::uint8_t>(Tag::kNull); break;
-    case Type::kBool: scratch[0] = static_cast<std::uint8_t>(d.as_bool() ? Tag::kTrue : Tag::kFalse); break;
-    case Type::kNumber: write_number(scratch, d.as_number()); break;
+    case Type::kNull:
+      scratch[0] = static_cast<std::uint8_t>(Tag::kNull);
+      break;
+    case Type::kBool:
+      scratch[0] = static_cast<std::uint8_t>(d.as_bool() ? Tag::kTrue : Tag::kFalse);
+      break;
+    case Type::kNumber:
+      write_number(scratch, d.as_number());
+      break;
     case Type::kTime: {
       const TimeValue t = d.as_time();
       put(scratch, Tag::kTime, t.epoch_seconds);
       std::memcpy(scratch + 9, &t.zone_minutes, sizeof t.zone_minutes);
       break;
     }
-    case Type::kMinVal: scratch[0] = static_cast<std::uint8_t>(Tag::kMinVal); break;
-    case Type::kMaxVal: scratch[0] = static_cast<std::uint8_t>(Tag::kMaxVal); break;
+    case Type::kMinVal:
+      scratch[0] = static_cast<std::uint8_t>(Tag::kMinVal);
+      break;
+    case Type::kMaxVal:
+      scratch[0] = static_cast<std::uint8_t>(Tag::kMaxVal);
+      break;
     default: {
       const std::string_view s = d.as_string();
       scratch[0] = static_cast<std::uint8_t>(Tag::kString);
@@ -97,21 +108,29 @@ std::size_t encoded_size_at(const std::uint8_t* p) {
     case Tag::kFalse:
     case Tag::kTrue:
     case Tag::kMinVal:
-    case Tag::kMaxVal: return 1;
-    case Tag::kInt8: return 2;
-    case Tag::kInt16: return 3;
-    case Tag::kInt32: return 5;
+    case Tag::kMaxVal:
+      return 1;
+    case Tag::kInt8:
+      return 2;
+    case Tag::kInt16:
+      return 3;
+    case Tag::kInt32:
+      return 5;
     case Tag::kInt64:
-    case Tag::kDouble: return 9;
-    case Tag::kTime: return 11;
-    case Tag::kBlob: return 17;
+    case Tag::kDouble:
+      return 9;
+    case Tag::kTime:
+      return 11;
+    case Tag::kBlob:
+      return 17;
     case Tag::kString:
     case Tag::kBinary: {
       const std::uint8_t* q = p + 1;
       const std::uint64_t n = read_varint(q);
       return static_cast<std::size_t>(q - p) + n;
     }
-    case Tag::kGeometry: return 1 + encoded_size_at(p + 1);
+    case Tag::kGeometry:
+      return 1 + encoded_size_at(p + 1);
     case Tag::kArray:
     case Tag::kObject: {
       const unsigned width = p[1] & kContainerWidthMask;

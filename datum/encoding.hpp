@@ -30,21 +30,27 @@ void append(std::string& out, T v) {
 
 inline std::uint32_t load_width(const std::uint8_t* p, unsigned width_log2) {
   switch (width_log2) {
-    case 0: return *p;
-    case 1: return load<std::uint16_t>(p);
-    default: return load<std::uint32_t>(p);
+    case 0:
+      return *p;
+    case 1:
+      return load<std::uint16_t>(p);
+    default:
+      return load<std::uint32_t>(p);
   }
 }
 
 inline void store_width(std::uint8_t* p, std::uint32_t v, unsigned width_log2) {
   switch (width_log2) {
-    case 0: *p = static_cast<std::uint8_t>(v); break;
+    case 0:
+      *p = static_cast<std::uint8_t>(v);
+      break;
     case 1: {
       const auto narrow = static_cast<std::uint16_t>(v);
       std::memcpy(p, &narrow, sizeof narrow);
       break;
     }
-    default: std::memcpy(p, &v, sizeof v);
+    default:
+      std::memcpy(p, &v, sizeof v);
   }
 }
 
@@ -79,13 +85,15 @@ inline void append_varint(std::string& out, std::uint64_t v) {
   out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
 }
 
-inline Tag tag_at(const std::uint8_t* p) { return static_cast<Tag>(*p); }
+inline Tag tag_at(const std::uint8_t* p) {
+  return static_cast<Tag>(*p);
+}
 
 inline Type type_of(Tag tag) {
   constexpr Type kTypes[] = {
-      Type::kNull,   Type::kNull,   Type::kBool,   Type::kBool, Type::kNumber,   Type::kNumber,
-      Type::kNumber, Type::kNumber, Type::kNumber, Type::kString, Type::kBinary, Type::kBinary,
-      Type::kTime,   Type::kGeometry, Type::kArray, Type::kObject, Type::kMinVal, Type::kMaxVal,
+      Type::kNull,   Type::kNull,     Type::kBool,   Type::kBool,   Type::kNumber, Type::kNumber,
+      Type::kNumber, Type::kNumber,   Type::kNumber, Type::kString, Type::kBinary, Type::kBinary,
+      Type::kTime,   Type::kGeometry, Type::kArray,  Type::kObject, Type::kMinVal, Type::kMaxVal,
   };
   return kTypes[static_cast<std::size_t>(tag)];
 }
@@ -93,11 +101,16 @@ inline Type type_of(Tag tag) {
 /// Requires a number's tag at `p`.
 inline double number_at(const std::uint8_t* p) {
   switch (tag_at(p)) {
-    case Tag::kInt8: return load<std::int8_t>(p + 1);
-    case Tag::kInt16: return load<std::int16_t>(p + 1);
-    case Tag::kInt32: return load<std::int32_t>(p + 1);
-    case Tag::kInt64: return static_cast<double>(load<std::int64_t>(p + 1));
-    default: return load<double>(p + 1);
+    case Tag::kInt8:
+      return load<std::int8_t>(p + 1);
+    case Tag::kInt16:
+      return load<std::int16_t>(p + 1);
+    case Tag::kInt32:
+      return load<std::int32_t>(p + 1);
+    case Tag::kInt64:
+      return static_cast<double>(load<std::int64_t>(p + 1));
+    default:
+      return load<double>(p + 1);
   }
 }
 
@@ -108,9 +121,15 @@ inline std::string_view sized_bytes(const std::uint8_t* p) {
 }
 
 /// Requires kString or kBinary at `p`.
-inline std::string_view text_at(const std::uint8_t* p) { return sized_bytes(p + 1); }
-inline BlobRef blob_at(const std::uint8_t* p) { return {load<std::uint64_t>(p + 1), load<std::uint64_t>(p + 9)}; }
-inline TimeValue time_at(const std::uint8_t* p) { return {load<double>(p + 1), load<std::int16_t>(p + 9)}; }
+inline std::string_view text_at(const std::uint8_t* p) {
+  return sized_bytes(p + 1);
+}
+inline BlobRef blob_at(const std::uint8_t* p) {
+  return {load<std::uint64_t>(p + 1), load<std::uint64_t>(p + 9)};
+}
+inline TimeValue time_at(const std::uint8_t* p) {
+  return {load<double>(p + 1), load<std::int16_t>(p + 9)};
+}
 
 /// An array or object opened for reading.
 class Container {
@@ -128,7 +147,9 @@ class Container {
   std::uint32_t count() const { return count_; }
   const std::uint8_t* data() const { return data_; }
   const std::uint8_t* end() const { return end_; }
-  std::uint32_t offset(std::uint32_t i) const { return load_width(offsets_ + (std::size_t{i} << width_), width_); }
+  std::uint32_t offset(std::uint32_t i) const {
+    return load_width(offsets_ + (std::size_t{i} << width_), width_);
+  }
   /// An array's value or an object's field.
   const std::uint8_t* at(std::uint32_t i) const { return data_ + offset(i); }
   std::string_view name(std::uint32_t i) const { return sized_bytes(at(i)); }
@@ -144,8 +165,10 @@ class Container {
       const std::string_view n = name(middle);
       const int order = n.compare(wanted);
       if (order == 0) return reinterpret_cast<const std::uint8_t*>(n.data()) + n.size();
-      if (order < 0) low = middle + 1;
-      else high = middle;
+      if (order < 0)
+        low = middle + 1;
+      else
+        high = middle;
     }
     return nullptr;
   }
@@ -158,7 +181,8 @@ class Container {
   unsigned width_;
 };
 
-/// What stands before a container's data: how wide it is and how many bytes. Throws DatumError(kResource) above 4 GiB.
+/// What stands before a container's data: how wide it is and how many bytes. Throws DatumError(kResource)
+/// above 4 GiB.
 struct ContainerHeader {
   ContainerHeader(std::size_t count, std::size_t data_bytes);
   std::size_t bytes() const { return 2 + ((count + 2) << width); }
@@ -183,11 +207,15 @@ inline std::uint8_t flags_at(const std::uint8_t* p) {
   if (tag_at(p) == Tag::kGeometry) ++p;
   switch (tag_at(p)) {
     case Tag::kArray:
-    case Tag::kObject: return p[1] & (kContainerHasBlob | kContainerHasExtreme);
-    case Tag::kBlob: return kContainerHasBlob;
+    case Tag::kObject:
+      return p[1] & (kContainerHasBlob | kContainerHasExtreme);
+    case Tag::kBlob:
+      return kContainerHasBlob;
     case Tag::kMinVal:
-    case Tag::kMaxVal: return kContainerHasExtreme;
-    default: return 0;
+    case Tag::kMaxVal:
+      return kContainerHasExtreme;
+    default:
+      return 0;
   }
 }
 
@@ -198,8 +226,10 @@ class Stack {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   void push(const T& v) {
-    if (size_ < kInline) inline_[size_] = v;
-    else spilled_.push_back(v);
+    if (size_ < kInline)
+      inline_[size_] = v;
+    else
+      spilled_.push_back(v);
     ++size_;
   }
   T& top() { return size_ <= kInline ? inline_[size_ - 1] : spilled_.back(); }

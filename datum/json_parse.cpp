@@ -1,6 +1,5 @@
 // JSON text -> datum: RapidJSON's events feed a DatumWriter. Iterative, so nesting costs no call stack.
 #include <fmt/format.h>
-
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
@@ -34,7 +33,9 @@ class Handler {
   }
   bool RawNumber(const char* s, rapidjson::SizeType size, bool) {
     const std::optional<double> d = parse_json_number({s, size});
-    if (!d) throw JsonSyntaxError(rapidjson::GetParseError_En(rapidjson::kParseErrorNumberTooBig), static_cast<std::size_t>(s - text_));
+    if (!d)
+      throw JsonSyntaxError(rapidjson::GetParseError_En(rapidjson::kParseErrorNumberTooBig),
+                            static_cast<std::size_t>(s - text_));
     writer_.number(*d);
     return true;
   }
@@ -87,9 +88,12 @@ class Handler {
 const char* reason(rapidjson::ParseErrorCode code) {
   switch (code) {
     // As the RapidJSON of the recordings words it.
-    case rapidjson::kParseErrorDocumentRootNotSingular: return "The document root must not follow by other values.";
-    case rapidjson::kParseErrorTermination: return "Nesting depth limit exceeded.";
-    default: return rapidjson::GetParseError_En(code);
+    case rapidjson::kParseErrorDocumentRootNotSingular:
+      return "The document root must not follow by other values.";
+    case rapidjson::kParseErrorTermination:
+      return "Nesting depth limit exceeded.";
+    default:
+      return rapidjson::GetParseError_En(code);
   }
 }
 
@@ -99,11 +103,13 @@ Datum parse(char* text, std::size_t size) {
   Handler handler(writer, text);
   rapidjson::Reader reader;
   rapidjson::InsituStringStream stream(text);
-  constexpr unsigned kFlags = rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
+  constexpr unsigned kFlags =
+      rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
   if (result.IsError()) throw JsonSyntaxError(reason(result.Code()), result.Offset());
   // A zero byte ends the text for RapidJSON; what comes after it is not white space in any case.
-  if (stream.Tell() != size) throw JsonSyntaxError(reason(rapidjson::kParseErrorDocumentRootNotSingular), stream.Tell());
+  if (stream.Tell() != size)
+    throw JsonSyntaxError(reason(rapidjson::kParseErrorDocumentRootNotSingular), stream.Tell());
   return writer.finish();
 }
 
@@ -142,8 +148,9 @@ Datum parse_json_term(std::string_view text) {
     return parse_json(text);
   } catch (const JsonSyntaxError& e) {
     const bool cut = text.size() > kShownBytes;
-    throw DatumError(DatumErrorKind::kLogic,
-                     fmt::format("Failed to parse \"{}{}\" as JSON: {}", text.substr(0, cut ? kShownBytes - 3 : kShownBytes), cut ? "..." : "", e.what()));
+    throw DatumError(DatumErrorKind::kLogic, fmt::format("Failed to parse \"{}{}\" as JSON: {}",
+                                                         text.substr(0, cut ? kShownBytes - 3 : kShownBytes),
+                                                         cut ? "..." : "", e.what()));
   }
 }
 

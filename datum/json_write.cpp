@@ -20,10 +20,12 @@ using namespace encoding;
 namespace {
 
 constexpr std::string_view kReqlType = "$reql_type$";
-constexpr std::uint64_t kBlobPiece = 192 * 1024;  // a multiple of 3: pieces of base64 then join without padding
+constexpr std::uint64_t kBlobPiece =
+    192 * 1024;  // a multiple of 3: pieces of base64 then join without padding
 constexpr std::size_t kMaxNumberText = 40;
 
-/// Lays out d = 0.d1d2d3… * 10^point as RethinkDB does: plain up to 21 digits before or 6 zeros after the point.
+/// Lays out d = 0.d1d2d3… * 10^point as RethinkDB does: plain up to 21 digits before or 6 zeros after the
+/// point.
 char* lay_out(char* p, const char* digits, int count, int point) {
   if (count <= point && point <= 21) {
     std::memcpy(p, digits, static_cast<std::size_t>(count));
@@ -84,17 +86,22 @@ char* write_number_text(char* p, double d) {
   return lay_out(p, digits, count, exponent + 1);
 }
 
-bool needs_escape(char c) { return static_cast<std::uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
+bool needs_escape(char c) {
+  return static_cast<std::uint8_t>(c) < 0x20 || c == '"' || c == '\\';
+}
 
 /// The index of the first byte that needs an escape, from `i` on; size when there is none.
 std::size_t find_escape(const char* s, std::size_t i, std::size_t size) {
 #if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), last_control = _mm_set1_epi8(0x1f);
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
+                last_control = _mm_set1_epi8(0x1f);
   for (; i + 16 <= size; i += 16) {
     const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i));
     const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v);
-    const __m128i any = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
-    if (const int mask = _mm_movemask_epi8(any)) return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    const __m128i any =
+        _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+    if (const int mask = _mm_movemask_epi8(any))
+      return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
 #endif
   while (i < size && !needs_escape(s[i])) ++i;
@@ -160,12 +167,24 @@ class Sink {
     put('\\');
     switch (c) {
       case '"':
-      case '\\': put(c); break;
-      case '\b': put('b'); break;
-      case '\f': put('f'); break;
-      case '\n': put('n'); break;
-      case '\r': put('r'); break;
-      case '\t': put('t'); break;
+      case '\\':
+        put(c);
+        break;
+      case '\b':
+        put('b');
+        break;
+      case '\f':
+        put('f');
+        break;
+      case '\n':
+        put('n');
+        break;
+      case '\r':
+        put('r');
+        break;
+      case '\t':
+        put('t');
+        break;
       default:
         put("u00", 3);
         put(kHex[static_cast<std::uint8_t>(c) >> 4]);
@@ -182,7 +201,8 @@ template <bool kPretty>
 class JsonWriter {
  public:
   /// Stops with "..." once there are more than `limit` bytes.
-  JsonWriter(std::string& out, BlobSource* source, std::size_t limit = std::string::npos) : sink_(out), source_(source), limit_(limit) {}
+  JsonWriter(std::string& out, BlobSource* source, std::size_t limit = std::string::npos)
+      : sink_(out), source_(source), limit_(limit) {}
 
   void write(const std::uint8_t* p) {
     for (;;) {
@@ -267,23 +287,45 @@ class JsonWriter {
 
   void write_value(const std::uint8_t* p) {
     switch (tag_at(p)) {
-      case Tag::kNull: sink_.put("null", 4); break;
-      case Tag::kFalse: sink_.put("false", 5); break;
-      case Tag::kTrue: sink_.put("true", 4); break;
+      case Tag::kNull:
+        sink_.put("null", 4);
+        break;
+      case Tag::kFalse:
+        sink_.put("false", 5);
+        break;
+      case Tag::kTrue:
+        sink_.put("true", 4);
+        break;
       case Tag::kDouble:
       case Tag::kInt8:
       case Tag::kInt16:
       case Tag::kInt32:
-      case Tag::kInt64: sink_.put_number(number_at(p)); break;
-      case Tag::kString: sink_.put_string(text_at(p)); break;
+      case Tag::kInt64:
+        sink_.put_number(number_at(p));
+        break;
+      case Tag::kString:
+        sink_.put_string(text_at(p));
+        break;
       case Tag::kBinary:
-      case Tag::kBlob: write_binary(p); break;
-      case Tag::kTime: write_time(time_at(p)); break;
-      case Tag::kGeometry: open(p + 1, true, true); break;
-      case Tag::kArray: open(p, false, false); break;
-      case Tag::kObject: open(p, true, false); break;
-      case Tag::kMinVal: throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.minval` to JSON.");
-      case Tag::kMaxVal: throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.maxval` to JSON.");
+      case Tag::kBlob:
+        write_binary(p);
+        break;
+      case Tag::kTime:
+        write_time(time_at(p));
+        break;
+      case Tag::kGeometry:
+        open(p + 1, true, true);
+        break;
+      case Tag::kArray:
+        open(p, false, false);
+        break;
+      case Tag::kObject:
+        open(p, true, false);
+        break;
+      case Tag::kMinVal:
+        throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.minval` to JSON.");
+      case Tag::kMaxVal:
+        throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.maxval` to JSON.");
     }
   }
 
@@ -303,15 +345,20 @@ class JsonWriter {
       sink_.put('"');
     }
     std::string& out = sink_.direct();
-    if (tag_at(p) == Tag::kBinary) append_base64(text_at(p).substr(0, limit_), out);
-    else append_blob(blob_at(p), out);
+    if (tag_at(p) == Tag::kBinary)
+      append_base64(text_at(p).substr(0, limit_), out);
+    else
+      append_blob(blob_at(p), out);
     sink_.put('"');
-    if (on_one_line) sink_.put('}');
-    else close('}', true);
+    if (on_one_line)
+      sink_.put('}');
+    else
+      close('}', true);
   }
 
   void append_blob(BlobRef ref, std::string& out) {
-    if (!source_) throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
+    if (!source_)
+      throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
     const std::uint64_t length = std::min<std::uint64_t>(ref.length, limit_);
     out.reserve(out.size() + base64_size(length) + 64);
     std::string piece;
@@ -376,6 +423,8 @@ void append_json_number(double d, std::string& out) {
   out.append(text, static_cast<std::size_t>(write_number_text(text, d) - text));
 }
 
-void append_json_string(std::string_view s, std::string& out) { Sink(out).put_string(s); }
+void append_json_string(std::string_view s, std::string& out) {
+  Sink(out).put_string(s);
+}
 
 }  // namespace reqld

@@ -16,8 +16,8 @@ using namespace encoding;
 
 namespace {
 
-// The first byte of a key, in the order of the types. kEnd closes strings, binaries and containers: it is below
-// everything that may follow in them. Numbers on disk: never change one. See docs/storage_format.md.
+// The first byte of a key, in the order of the types. kEnd closes strings, binaries and containers: it is
+// below everything that may follow in them. Numbers on disk: never change one. See docs/storage_format.md.
 enum Code : std::uint8_t {
   kEnd = 0x00,
   kField = 0x01,
@@ -69,7 +69,8 @@ void append_ordered(double d, std::string& out) {
 }
 
 void append_blob(BlobRef ref, BlobSource* source, std::string& out) {
-  if (!source) throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
+  if (!source)
+    throw DatumError(DatumErrorKind::kInternal, "A stored binary has lost the source of its bytes.");
   std::string piece;
   for (std::uint64_t at = 0; at < ref.length; at += kBlobPiece) {
     piece.clear();
@@ -107,7 +108,6 @@ bool take_terminated(std::string_view& bytes, std::string& out) {
   return false;
 }
 
-
 std::uint8_t take_byte(std::string_view& bytes) {
   const auto b = static_cast<std::uint8_t>(bytes.front());
   bytes.remove_prefix(1);
@@ -119,25 +119,38 @@ enum class KeyUse { kPrimary, kSecondary };
 [[noreturn]] void refuse_key(const Datum& d, bool nested, KeyUse use) {
   const Type type = d.type();
   std::string text;
-  if (type == Type::kMinVal || type == Type::kMaxVal) text = type == Type::kMinVal ? "r.minval" : "r.maxval";
-  else text = d.has_extreme() ? "an object with `r.minval` or `r.maxval`" : to_shown_json(d);
+  if (type == Type::kMinVal || type == Type::kMaxVal)
+    text = type == Type::kMinVal ? "r.minval" : "r.maxval";
+  else
+    text = d.has_extreme() ? "an object with `r.minval` or `r.maxval`" : to_shown_json(d);
   if (nested)
-    throw DatumError(type == Type::kNull ? DatumErrorKind::kNonExistence : DatumErrorKind::kLogic, fmt::format("Array keys can only contain numbers, strings, bools,  pseudotypes, or arrays (got {} of type {}).",
-                                                         text, type_name(type)));
+    throw DatumError(type == Type::kNull ? DatumErrorKind::kNonExistence : DatumErrorKind::kLogic,
+                     fmt::format("Array keys can only contain numbers, strings, bools,  pseudotypes, or "
+                                 "arrays (got {} of type {}).",
+                                 text, type_name(type)));
   if (use == KeyUse::kPrimary)
-    throw DatumError(DatumErrorKind::kLogic, fmt::format("Primary keys must be either a number, string, bool, pseudotype or array (got type {}):\n{}",
-                                                         type_name(type), text));
-  throw DatumError(DatumErrorKind::kLogic, fmt::format("Secondary keys must be a number, string, bool, pseudotype, or array (got {} of type {}).",
-                                                       text, type_name(type)));
+    throw DatumError(
+        DatumErrorKind::kLogic,
+        fmt::format(
+            "Primary keys must be either a number, string, bool, pseudotype or array (got type {}):\n{}",
+            type_name(type), text));
+  throw DatumError(
+      DatumErrorKind::kLogic,
+      fmt::format("Secondary keys must be a number, string, bool, pseudotype, or array (got {} of type {}).",
+                  text, type_name(type)));
 }
 
 void refuse_null_byte(std::string_view s, std::size_t at) {
   std::string shown;
   for (const char c : s.substr(0, std::max<std::size_t>(at + 1, 30))) {
-    if (c == '\0') shown += "\\x00";
-    else shown += c;
+    if (c == '\0')
+      shown += "\\x00";
+    else
+      shown += c;
   }
-  throw DatumError(DatumErrorKind::kLogic, fmt::format("String \"{}\" (truncated) contains NULL byte at offset {} in index key.", shown, at));
+  throw DatumError(
+      DatumErrorKind::kLogic,
+      fmt::format("String \"{}\" (truncated) contains NULL byte at offset {} in index key.", shown, at));
 }
 
 void check_key_part(const Datum& d, bool nested, KeyUse use) {
@@ -146,7 +159,8 @@ void check_key_part(const Datum& d, bool nested, KeyUse use) {
     case Type::kBool:
     case Type::kBinary:
     case Type::kTime:
-    case Type::kArray: return;
+    case Type::kArray:
+      return;
     case Type::kString:
       if (use == KeyUse::kPrimary) {
         const std::string_view s = d.as_string();
@@ -154,12 +168,15 @@ void check_key_part(const Datum& d, bool nested, KeyUse use) {
       }
       return;
     case Type::kGeometry:
-      throw DatumError(DatumErrorKind::kLogic, "Cannot use a geometry value as a key value in a primary or non-geospatial secondary index.");
+      throw DatumError(
+          DatumErrorKind::kLogic,
+          "Cannot use a geometry value as a key value in a primary or non-geospatial secondary index.");
     case Type::kMinVal:
     case Type::kMaxVal:
       if (use == KeyUse::kSecondary) return;
       [[fallthrough]];
-    default: refuse_key(d, nested, use);
+    default:
+      refuse_key(d, nested, use);
   }
 }
 
@@ -196,9 +213,15 @@ void append_key(const Datum& d, std::string& out) {
   Stack<Walk> open;
   for (;;) {
     switch (tag_at(p)) {
-      case Tag::kNull: out.push_back(kNull); break;
-      case Tag::kFalse: out.push_back(kFalse); break;
-      case Tag::kTrue: out.push_back(kTrue); break;
+      case Tag::kNull:
+        out.push_back(kNull);
+        break;
+      case Tag::kFalse:
+        out.push_back(kFalse);
+        break;
+      case Tag::kTrue:
+        out.push_back(kTrue);
+        break;
       case Tag::kDouble:
       case Tag::kInt8:
       case Tag::kInt16:
@@ -235,8 +258,12 @@ void append_key(const Datum& d, std::string& out) {
         out.push_back(kObject);
         open.push({Container(p), 0, true});
         break;
-      case Tag::kMinVal: out.push_back(kMin); break;
-      case Tag::kMaxVal: out.push_back(static_cast<char>(kMax)); break;
+      case Tag::kMinVal:
+        out.push_back(kMin);
+        break;
+      case Tag::kMaxVal:
+        out.push_back(static_cast<char>(kMax));
+        break;
     }
     for (;; open.pop()) {
       if (open.empty()) return;
@@ -301,11 +328,21 @@ std::optional<Datum> decode_key(std::string_view& bytes) {
       }
     }
     switch (code) {
-      case kMin: writer.value(Datum::minval()); break;
-      case kMax: writer.value(Datum::maxval()); break;
-      case kFalse: writer.boolean(false); break;
-      case kTrue: writer.boolean(true); break;
-      case kNull: writer.null(); break;
+      case kMin:
+        writer.value(Datum::minval());
+        break;
+      case kMax:
+        writer.value(Datum::maxval());
+        break;
+      case kFalse:
+        writer.boolean(false);
+        break;
+      case kTrue:
+        writer.boolean(true);
+        break;
+      case kNull:
+        writer.null();
+        break;
       case kNumber:
         if (!take_ordered(rest, number)) return std::nullopt;
         writer.number(number);
@@ -331,7 +368,8 @@ std::optional<Datum> decode_key(std::string_view& bytes) {
         writer.begin_object();
         open.push_back({static_cast<Code>(code), {}, false});
         break;
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   } while (!open.empty());
   bytes = rest;
@@ -349,10 +387,13 @@ std::string to_primary_key(const Datum& d) {
   check_key(d, KeyUse::kPrimary);
   std::string key = to_key(d);
   if (key.size() > kMaxPrimaryKeyBytes)
-    throw DatumError(DatumErrorKind::kLogic, "Primary key too long (max 127 characters): " + to_shown_json(d));
+    throw DatumError(DatumErrorKind::kLogic,
+                     "Primary key too long (max 127 characters): " + to_shown_json(d));
   return key;
 }
 
-void check_secondary_key(const Datum& d) { check_key(d, KeyUse::kSecondary); }
+void check_secondary_key(const Datum& d) {
+  check_key(d, KeyUse::kSecondary);
+}
 
 }  // namespace reqld

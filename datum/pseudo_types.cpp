@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::string_view kReqlType = "$reql_type$";
 
-[[noreturn]] void fail(const std::string& message) { throw DatumError(DatumErrorKind::kLogic, message); }
+[[noreturn]] void fail(const std::string& message) {
+  throw DatumError(DatumErrorKind::kLogic, message);
+}
 
 std::atomic<GeometryCheck> geometry_check{nullptr};
 
@@ -31,11 +33,13 @@ Datum time_from_object(const Datum& object) {
     const Datum value = object.value_at(i);
     if (name == "epoch_time") {
       if (!value.is(Type::kNumber))
-        refuse_time(object, fmt::format("field `epoch_time` must be a number (got `{}` of type {})", to_shown_json(value), type_name(value.type())));
+        refuse_time(object, fmt::format("field `epoch_time` must be a number (got `{}` of type {})",
+                                        to_shown_json(value), type_name(value.type())));
       epoch = value;
     } else if (name == "timezone") {
       if (!value.is(Type::kString))
-        refuse_time(object, fmt::format("field `timezone` must be a string (got `{}` of type {})", to_shown_json(value), type_name(value.type())));
+        refuse_time(object, fmt::format("field `timezone` must be a string (got `{}` of type {})",
+                                        to_shown_json(value), type_name(value.type())));
       zone = value;
     } else if (name != kReqlType) {
       refuse_time(object, fmt::format("unrecognized field `{}`", name));
@@ -57,8 +61,10 @@ std::string_view binary_text(const Container& object) {
   const std::uint8_t* data = nullptr;
   for (std::uint32_t i = 0; i < object.count(); ++i) {
     const std::string_view name = object.name(i);
-    if (name == "data") data = object.value(i);
-    else if (name != kReqlType) fail(fmt::format("Invalid binary pseudotype: illegal `{}` key.", name));
+    if (name == "data")
+      data = object.value(i);
+    else if (name != kReqlType)
+      fail(fmt::format("Invalid binary pseudotype: illegal `{}` key.", name));
   }
   if (!data) fail("Invalid binary pseudotype: lacking `data` key.");
   if (tag_at(data) != Tag::kString) throw_type_error(type_name(Type::kString), type_of(tag_at(data)));
@@ -70,7 +76,9 @@ Datum geometry_from_object(const Datum& object) {
   (void)builder.erase(kReqlType);
   const Datum geojson = builder.finish();
   for (const std::string_view name : {"type", "coordinates"}) {
-    if (!geojson.get(name)) throw DatumError(DatumErrorKind::kNonExistence, fmt::format("Field `{}` not found in geometry object.", name));
+    if (!geojson.get(name))
+      throw DatumError(DatumErrorKind::kNonExistence,
+                       fmt::format("Field `{}` not found in geometry object.", name));
   }
   if (const GeometryCheck check = geometry_check.load(std::memory_order_acquire)) check(geojson);
   return Datum::geometry(geojson);
@@ -79,14 +87,16 @@ Datum geometry_from_object(const Datum& object) {
 std::string reql_type_of(const Datum& object) {
   const Datum type = *object.get(kReqlType);
   if (!type.is(Type::kString))
-    fail(fmt::format("Error: Field `$reql_type$` must be a string (got `{}` of type {}):\n{}", to_shown_json(type), type_name(type.type()),
-                     to_shown_json(object)));
+    fail(fmt::format("Error: Field `$reql_type$` must be a string (got `{}` of type {}):\n{}",
+                     to_shown_json(type), type_name(type.type()), to_shown_json(object)));
   return std::string(type.as_string());
 }
 
 }  // namespace
 
-void set_geometry_check(GeometryCheck check) { geometry_check.store(check, std::memory_order_release); }
+void set_geometry_check(GeometryCheck check) {
+  geometry_check.store(check, std::memory_order_release);
+}
 
 Datum from_pseudo_object(const Datum& object) {
   if (!object.is(Type::kObject) || !object.get(kReqlType)) return object;
@@ -95,7 +105,9 @@ Datum from_pseudo_object(const Datum& object) {
   if (type == "BINARY") return binary_from_base64(binary_text(Container(object.slice_data())));
   if (type == "GEOMETRY") return geometry_from_object(object);
   if (type == "LITERAL")
-    fail("Stray literal keyword found: literal is only legal inside of the object passed to merge or update and cannot nest inside other literals.");
+    fail(
+        "Stray literal keyword found: literal is only legal inside of the object passed to merge or update "
+        "and cannot nest inside other literals.");
   fail(fmt::format("Unknown $reql_type$ `PTYPE<{}>`.", type));
 }
 
@@ -137,7 +149,8 @@ Datum to_pseudo_object(const Datum& d) {
       geojson.set(kReqlType, Datum::string("GEOMETRY"));
       return geojson.finish();
     }
-    default: return d;
+    default:
+      return d;
   }
 }
 

@@ -14,14 +14,20 @@ constexpr int kMinYear = 1400, kMaxYear = 9999;
 constexpr int kMinZone = -12 * 60, kMaxZone = 14 * 60;
 constexpr std::int64_t kDayMs = 86'400'000;
 
-[[noreturn]] void fail(const std::string& message) { throw DatumError(DatumErrorKind::kLogic, message); }
-[[noreturn]] void refuse_year() { fail(fmt::format("Error in time logic: Year is out of valid range: {}..{}.", kMinYear, kMaxYear)); }
+[[noreturn]] void fail(const std::string& message) {
+  throw DatumError(DatumErrorKind::kLogic, message);
+}
+[[noreturn]] void refuse_year() {
+  fail(fmt::format("Error in time logic: Year is out of valid range: {}..{}.", kMinYear, kMaxYear));
+}
 
 date::sys_days checked_day(std::int64_t year, std::int64_t month, std::int64_t day) {
   if (year < kMinYear || year > kMaxYear) refuse_year();
   if (month < 1 || month > 12) fail("Error in time logic: Month number is out of range 1..12.");
   if (day < 1 || day > 31) fail("Error in time logic: Day of month value is out of range 1..31.");
-  const date::year_month_day ymd(date::year(static_cast<int>(year)), date::month(static_cast<unsigned>(month)), date::day(static_cast<unsigned>(day)));
+  const date::year_month_day ymd(date::year(static_cast<int>(year)),
+                                 date::month(static_cast<unsigned>(month)),
+                                 date::day(static_cast<unsigned>(day)));
   if (!ymd.ok()) fail("Error in time logic: Day of month is not valid for year.");
   return ymd;
 }
@@ -36,14 +42,16 @@ LocalTime to_local(TimeValue t) {
   constexpr auto first = date::sys_days(date::year(kMinYear) / 1 / 1).time_since_epoch().count();
   constexpr auto end = date::sys_days(date::year(kMaxYear + 1) / 1 / 1).time_since_epoch().count();
   const double seconds = t.epoch_seconds + 60.0 * t.zone_minutes;
-  if (!(seconds >= static_cast<double>(first) * 86400 && seconds < static_cast<double>(end) * 86400)) refuse_year();
+  if (!(seconds >= static_cast<double>(first) * 86400 && seconds < static_cast<double>(end) * 86400))
+    refuse_year();
   const std::int64_t ms = std::llround(t.epoch_seconds * 1000) + std::int64_t{60'000} * t.zone_minutes;
   const std::int64_t day = (ms - (ms % kDayMs + kDayMs) % kDayMs) / kDayMs;
   return {date::sys_days(date::days(static_cast<int>(day))), ms - day * kDayMs};
 }
 
 TimeValue from_local(date::sys_days day, double seconds, std::int16_t zone_minutes) {
-  const double epoch = static_cast<double>(day.time_since_epoch().count()) * 86400 + seconds - 60.0 * zone_minutes;
+  const double epoch =
+      static_cast<double>(day.time_since_epoch().count()) * 86400 + seconds - 60.0 * zone_minutes;
   return {round_to_milliseconds(epoch), zone_minutes};
 }
 
@@ -54,7 +62,9 @@ class Scanner {
 
   bool done() const { return at_ == text_.size(); }
   char peek() const { return done() ? '\0' : text_[at_]; }
-  bool next_is_digit(std::size_t ahead = 0) const { return at_ + ahead < text_.size() && text_[at_ + ahead] >= '0' && text_[at_ + ahead] <= '9'; }
+  bool next_is_digit(std::size_t ahead = 0) const {
+    return at_ + ahead < text_.size() && text_[at_ + ahead] >= '0' && text_[at_ + ahead] <= '9';
+  }
   bool skip(char c) {
     if (done() || text_[at_] != c) return false;
     ++at_;
@@ -85,7 +95,9 @@ class Scanner {
     if (done()) fail(fmt::format("Invalid date string `{}` (got the end but expected {}).", text_, what));
     fail(fmt::format("Invalid date string `{}` (got `{}` but expected {}).", text_, text_[at_], what));
   }
-  [[noreturn]] void refuse(std::string_view why) const { fail(fmt::format("Invalid date string `{}` ({}).", text_, why)); }
+  [[noreturn]] void refuse(std::string_view why) const {
+    fail(fmt::format("Invalid date string `{}` ({}).", text_, why));
+  }
   std::string_view rest() const { return text_.substr(at_); }
 
  private:
@@ -135,10 +147,14 @@ double round_to_milliseconds(double seconds) {
 
 TimeValue current_time() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  return {static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count()) / 1000, 0};
+  return {
+      static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count()) / 1000,
+      0};
 }
 
-Datum to_datum(TimeValue t) { return Datum::time(round_to_milliseconds(t.epoch_seconds), t.zone_minutes); }
+Datum to_datum(TimeValue t) {
+  return Datum::time(round_to_milliseconds(t.epoch_seconds), t.zone_minutes);
+}
 
 std::string format_timezone(std::int16_t zone_minutes) {
   const int minutes = zone_minutes < 0 ? -zone_minutes : zone_minutes;
@@ -147,7 +163,8 @@ std::string format_timezone(std::int16_t zone_minutes) {
 
 std::int16_t parse_timezone(std::string_view text) {
   if (text == "Z") return 0;
-  if (text.empty() || (text[0] != '+' && text[0] != '-')) fail(fmt::format("Timezone `{}` does not start with `-` or `+`.", text));
+  if (text.empty() || (text[0] != '+' && text[0] != '-'))
+    fail(fmt::format("Timezone `{}` does not start with `-` or `+`.", text));
   const bool negative = text[0] == '-';
   Scanner scan(text);
   (void)scan.skip(text[0]);
@@ -159,7 +176,8 @@ std::int16_t parse_timezone(std::string_view text) {
   const int total = (negative ? -1 : 1) * (hours * 60 + minutes);
   if (negative && total == 0) fail(fmt::format("`{}` is not a valid time offset.", text));
   if (total < kMinZone || total > kMaxZone)
-    fail(fmt::format("Error in time logic: Offset out of range: {}{:02}:{:02}:00.", negative ? "-" : "", hours, minutes));
+    fail(fmt::format("Error in time logic: Offset out of range: {}{:02}:{:02}:00.", negative ? "-" : "",
+                     hours, minutes));
   return static_cast<std::int16_t>(total);
 }
 
@@ -167,8 +185,9 @@ std::string format_iso8601(TimeValue t) {
   const LocalTime local = to_local(t);
   const date::year_month_day ymd(local.day);
   const std::int64_t ms = local.ms % 1000, seconds = local.ms / 1000;
-  std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(ymd.year()), static_cast<unsigned>(ymd.month()),
-                                 static_cast<unsigned>(ymd.day()), seconds / 3600, seconds / 60 % 60, seconds % 60);
+  std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(ymd.year()),
+                                 static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()),
+                                 seconds / 3600, seconds / 60 % 60, seconds % 60);
   if (ms != 0) text += fmt::format(".{:03}", ms);
   return text + format_timezone(t.zone_minutes);
 }
@@ -179,18 +198,20 @@ TimeValue parse_iso8601(std::string_view text, std::optional<std::string_view> d
   double seconds = 0;
   if (scan.skip('T')) seconds = scan_time(scan);
   if (!scan.done()) {
-    if (scan.peek() != 'Z' && scan.peek() != '+' && scan.peek() != '-') scan.expected("a time or a time zone");
+    if (scan.peek() != 'Z' && scan.peek() != '+' && scan.peek() != '-')
+      scan.expected("a time or a time zone");
     return from_local(day, seconds, parse_timezone(scan.rest()));
   }
   if (!default_timezone) fail("ISO 8601 string has no time zone, and no default time zone was provided.");
   return from_local(day, seconds, parse_timezone(*default_timezone));
 }
 
-TimeValue make_time(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hours, std::int64_t minutes, double seconds,
-                    std::string_view timezone) {
+TimeValue make_time(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hours,
+                    std::int64_t minutes, double seconds, std::string_view timezone) {
   const std::int16_t zone = parse_timezone(timezone);
   const date::sys_days start = checked_day(year, month, day);
-  return from_local(start, static_cast<double>(hours) * 3600 + static_cast<double>(minutes) * 60 + seconds, zone);
+  return from_local(start, static_cast<double>(hours) * 3600 + static_cast<double>(minutes) * 60 + seconds,
+                    zone);
 }
 
 TimeParts time_parts(TimeValue t) {
@@ -209,10 +230,16 @@ TimeParts time_parts(TimeValue t) {
   return parts;
 }
 
-TimeValue date_of(TimeValue t) { return from_local(to_local(t).day, 0, t.zone_minutes); }
+TimeValue date_of(TimeValue t) {
+  return from_local(to_local(t).day, 0, t.zone_minutes);
+}
 
-TimeValue add_seconds(TimeValue t, double seconds) { return {round_to_milliseconds(t.epoch_seconds + seconds), t.zone_minutes}; }
+TimeValue add_seconds(TimeValue t, double seconds) {
+  return {round_to_milliseconds(t.epoch_seconds + seconds), t.zone_minutes};
+}
 
-double seconds_between(TimeValue a, TimeValue b) { return round_to_milliseconds(a.epoch_seconds - b.epoch_seconds); }
+double seconds_between(TimeValue a, TimeValue b) {
+  return round_to_milliseconds(a.epoch_seconds - b.epoch_seconds);
+}
 
 }  // namespace reqld

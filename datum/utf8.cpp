@@ -12,8 +12,12 @@ namespace reqld::utf8 {
 
 namespace {
 
-std::uint8_t byte_at(std::string_view s, std::size_t i) { return static_cast<std::uint8_t>(s[i]); }
-bool continues(std::uint8_t b) { return (b & 0xc0) == 0x80; }
+std::uint8_t byte_at(std::string_view s, std::size_t i) {
+  return static_cast<std::uint8_t>(s[i]);
+}
+bool continues(std::uint8_t b) {
+  return (b & 0xc0) == 0x80;
+}
 
 /// How many of the bytes from `i` on are ASCII, to within a word.
 std::size_t skip_ascii(std::string_view s, std::size_t i) {
@@ -49,7 +53,8 @@ Sequence decode(std::string_view s, std::size_t i) {
   if (n == 0) return {lead, 1, Fault{"Invalid initial byte seen", i}};
   std::uint32_t value = lead & (0x7fu >> n);
   for (std::size_t k = 1; k < n; ++k) {
-    if (i + k == s.size()) return {lead, 1, Fault{"Expected continuation byte, saw end of string", i + k - 1}};
+    if (i + k == s.size())
+      return {lead, 1, Fault{"Expected continuation byte, saw end of string", i + k - 1}};
     const std::uint8_t b = byte_at(s, i + k);
     if (!continues(b)) return {lead, 1, Fault{"Expected continuation byte, saw something else", i + k}};
     value = value << 6 | (b & 0x3f);
@@ -64,8 +69,10 @@ bool is_combining(std::uint32_t code_point) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME: return true;
-    default: return false;
+    case UTF8PROC_CATEGORY_ME:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -76,7 +83,9 @@ std::string map_ascii(std::string_view s, char from, char to, int shift) {
   return out;
 }
 
-bool may_split(std::size_t done, std::int64_t max_splits) { return max_splits < 0 || done < static_cast<std::uint64_t>(max_splits); }
+bool may_split(std::size_t done, std::int64_t max_splits) {
+  return max_splits < 0 || done < static_cast<std::uint64_t>(max_splits);
+}
 
 std::size_t skip_spaces(std::string_view s, std::size_t i) {
   while (i < s.size()) {
@@ -109,8 +118,9 @@ std::optional<Fault> find_fault(std::string_view s) {
 
 void check(std::string_view s) {
   if (const std::optional<Fault> fault = find_fault(s)) [[unlikely]]
-    throw DatumError(DatumErrorKind::kLogic, fmt::format("String `{}` (truncated) is not a UTF-8 string; {} at position {}.",
-                                                         s.substr(0, fault->position), fault->reason, fault->position));
+    throw DatumError(DatumErrorKind::kLogic,
+                     fmt::format("String `{}` (truncated) is not a UTF-8 string; {} at position {}.",
+                                 s.substr(0, fault->position), fault->reason, fault->position));
 }
 
 CodePoint first(std::string_view s) {
@@ -155,8 +165,10 @@ bool is_space(std::uint32_t code_point) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP: return true;
-    default: return false;
+    case UTF8PROC_CATEGORY_ZP:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -175,7 +187,8 @@ std::vector<std::string_view> split_at_spaces(std::string_view s, std::int64_t m
   return pieces;
 }
 
-std::vector<std::string_view> split_at(std::string_view s, std::string_view separator, std::int64_t max_splits) {
+std::vector<std::string_view> split_at(std::string_view s, std::string_view separator,
+                                       std::int64_t max_splits) {
   std::vector<std::string_view> pieces;
   std::size_t i = 0;
   while (may_split(pieces.size(), max_splits)) {
@@ -199,7 +212,11 @@ std::vector<std::string_view> split_characters(std::string_view s, std::int64_t 
   return pieces;
 }
 
-std::string to_upper(std::string_view s) { return map_ascii(s, 'a', 'z', 'A' - 'a'); }
-std::string to_lower(std::string_view s) { return map_ascii(s, 'A', 'Z', 'a' - 'A'); }
+std::string to_upper(std::string_view s) {
+  return map_ascii(s, 'a', 'z', 'A' - 'a');
+}
+std::string to_lower(std::string_view s) {
+  return map_ascii(s, 'A', 'Z', 'a' - 'A');
+}
 
 }  // namespace reqld::utf8

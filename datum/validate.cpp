@@ -13,7 +13,9 @@ namespace {
 class Validator {
  public:
   Validator(std::string_view bytes, std::size_t max_depth)
-      : begin_(reinterpret_cast<const std::uint8_t*>(bytes.data())), size_(bytes.size()), max_depth_(max_depth) {}
+      : begin_(reinterpret_cast<const std::uint8_t*>(bytes.data())),
+        size_(bytes.size()),
+        max_depth_(max_depth) {}
 
   bool run() {
     if (!value()) return false;
@@ -90,20 +92,33 @@ class Validator {
     switch (tag_at(here())) {
       case Tag::kNull:
       case Tag::kFalse:
-      case Tag::kTrue: return skip(1);
-      case Tag::kInt8: return number(2);
-      case Tag::kInt16: return number(3);
-      case Tag::kInt32: return number(5);
+      case Tag::kTrue:
+        return skip(1);
+      case Tag::kInt8:
+        return number(2);
+      case Tag::kInt16:
+        return number(3);
+      case Tag::kInt32:
+        return number(5);
       case Tag::kInt64:
-      case Tag::kDouble: return number(9);
+      case Tag::kDouble:
+        return number(9);
       case Tag::kString:
-      case Tag::kBinary: return skip(1) && sized(text);
-      case Tag::kBlob: mark_blob(); return skip(17);
-      case Tag::kTime: return left() >= 11 && std::isfinite(time_at(here()).epoch_seconds) && skip(11);
-      case Tag::kGeometry: return skip(1) && left() > 0 && tag_at(here()) == Tag::kObject && open(true);
-      case Tag::kArray: return open(false);
-      case Tag::kObject: return open(true);
-      default: return false;
+      case Tag::kBinary:
+        return skip(1) && sized(text);
+      case Tag::kBlob:
+        mark_blob();
+        return skip(17);
+      case Tag::kTime:
+        return left() >= 11 && std::isfinite(time_at(here()).epoch_seconds) && skip(11);
+      case Tag::kGeometry:
+        return skip(1) && left() > 0 && tag_at(here()) == Tag::kObject && open(true);
+      case Tag::kArray:
+        return open(false);
+      case Tag::kObject:
+        return open(true);
+      default:
+        return false;
     }
   }
 
@@ -121,14 +136,24 @@ class Validator {
     if (end > limit() || size < w + w * count) return false;
     const std::size_t data = table + w * count;
     if (ContainerHeader(count, end - data).width != width) return false;
-    open_.push_back({table, data, end, count, 0, width, 0, static_cast<std::uint8_t>(flags & kContainerHasBlob), object, {}});
+    open_.push_back({table,
+                     data,
+                     end,
+                     count,
+                     0,
+                     width,
+                     0,
+                     static_cast<std::uint8_t>(flags & kContainerHasBlob),
+                     object,
+                     {}});
     at_ = data;
     return true;
   }
 
   bool item() {
     Open& top = open_.back();
-    const std::size_t offset = load_width(begin_ + top.offsets + (std::size_t{top.next} << top.width), top.width);
+    const std::size_t offset =
+        load_width(begin_ + top.offsets + (std::size_t{top.next} << top.width), top.width);
     if (top.data + offset != at_) return false;
     if (top.object) {
       std::string_view name;

@@ -20,7 +20,8 @@ constexpr std::size_t kFirstOffsets = 32;
 
 std::uint8_t* DatumWriter::reserve(std::size_t n) {
   const std::size_t have = buffer_ ? buffer_->size() : 0;
-  if (used_ + n > have) buffer_ = Buffer::resize(std::move(buffer_), std::max({have * 2, used_ + n, kFirstBytes}));
+  if (used_ + n > have)
+    buffer_ = Buffer::resize(std::move(buffer_), std::max({have * 2, used_ + n, kFirstBytes}));
   return data() + used_;
 }
 
@@ -74,7 +75,8 @@ void DatumWriter::value(const Datum& d) {
   used_ += size;
   const std::uint8_t flags = flags_at(encoded);
   add_flags(flags);
-  if ((flags & kContainerHasBlob) != 0 && d.blob_source() && (!source_ || d.blob_source()->age() < source_->age()))
+  if ((flags & kContainerHasBlob) != 0 && d.blob_source() &&
+      (!source_ || d.blob_source()->age() < source_->age()))
     source_ = Ref<BlobSource>(d.blob_source());
 }
 
@@ -87,17 +89,24 @@ void DatumWriter::begin_container(bool object) {
   open_.push_back({used_, offsets_.size(), 0, object, true, false});
 }
 
-void DatumWriter::begin_array() { begin_container(false); }
-void DatumWriter::begin_object() { begin_container(true); }
+void DatumWriter::begin_array() {
+  begin_container(false);
+}
+void DatumWriter::begin_object() {
+  begin_container(true);
+}
 
-std::string_view DatumWriter::name_at(const Open& open, std::uint32_t offset) const { return sized_bytes(bytes() + open.start + offset); }
+std::string_view DatumWriter::name_at(const Open& open, std::uint32_t offset) const {
+  return sized_bytes(bytes() + open.start + offset);
+}
 
 void DatumWriter::name(std::string_view name) {
   Open& open = open_.back();
   const std::size_t offset = used_ - open.start;
   if (offset > std::numeric_limits<std::uint32_t>::max())
     throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
-  if (open.sorted && offsets_.size() > open.first_item && name_at(open, offsets_.back()) >= name) open.sorted = false;
+  if (open.sorted && offsets_.size() > open.first_item && name_at(open, offsets_.back()) >= name)
+    open.sorted = false;
   if (name == kReqlType) open.reql_type = true;
   offsets_.push_back(static_cast<std::uint32_t>(offset));
   std::uint8_t* p = reserve(10 + name.size());
@@ -113,7 +122,8 @@ std::optional<std::string> DatumWriter::sort_fields(const Open& open) {
     const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : total;
     fields_.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
   }
-  std::sort(fields_.begin(), fields_.end(), [&](Field a, Field b) { return name_at(open, a.offset) < name_at(open, b.offset); });
+  std::sort(fields_.begin(), fields_.end(),
+            [&](Field a, Field b) { return name_at(open, a.offset) < name_at(open, b.offset); });
   for (std::size_t i = 1; i < fields_.size(); ++i) {
     const std::string_view name = name_at(open, fields_[i].offset);
     if (name == name_at(open, fields_[i - 1].offset)) return std::string(name);
@@ -148,7 +158,9 @@ void DatumWriter::close(Tag tag) {
   add_flags(open.flags);
 }
 
-void DatumWriter::end_array() { close(Tag::kArray); }
+void DatumWriter::end_array() {
+  close(Tag::kArray);
+}
 
 DatumWriter::ObjectEnd DatumWriter::end_object() {
   ObjectEnd end{std::nullopt, open_.back().reql_type};

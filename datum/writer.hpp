@@ -11,8 +11,8 @@
 
 namespace reqld {
 
-/// Takes the events of a parser in order and makes the encoding as it goes: no allocation per value. Fields may come in any order.
-/// Nesting costs no call stack. After a throw only `clear` may be called.
+/// Takes the events of a parser in order and makes the encoding as it goes: no allocation per value. Fields
+/// may come in any order. Nesting costs no call stack. After a throw only `clear` may be called.
 class DatumWriter {
  public:
   void null();
@@ -31,7 +31,7 @@ class DatumWriter {
   /// What was wrong with the object or is special about it.
   struct ObjectEnd {
     std::optional<std::string> duplicate;  ///< a name that was there twice; the object must not be used
-    bool reql_type;                        ///< it has a field `$reql_type$`: see `replace_pseudo_object` in datum/json.hpp
+    bool reql_type;  ///< it has a field `$reql_type$`: see `replace_pseudo_object` in datum/json.hpp
   };
   [[nodiscard]] ObjectEnd end_object();
 
@@ -43,7 +43,8 @@ class DatumWriter {
   Datum copy_last_value() const;
   /// Puts `d` in the place of the last value.
   void replace_last_value(const Datum& d);
-  /// Cuts the last value down to its first `size` bytes, which the caller has rewritten; `last_value` is writable for that.
+  /// Cuts the last value down to its first `size` bytes, which the caller has rewritten; `last_value` is
+  /// writable for that.
   std::uint8_t* rewrite_last_value() { return data() + last_; }
   void resize_last_value(std::size_t size) { used_ = last_ + size; }
 

@@ -80,7 +80,8 @@ TEST_CASE("base64 of every length, every way, agrees with the definition") {
     REQUIRE(validate_encoding(binary_from_base64(text).encoded()));
     // In place.
     std::string in_place = text + "    ";
-    REQUIRE(decode_base64({in_place.data(), text.size()}, reinterpret_cast<std::uint8_t*>(in_place.data())) == n);
+    REQUIRE(decode_base64({in_place.data(), text.size()}, reinterpret_cast<std::uint8_t*>(in_place.data())) ==
+            n);
     REQUIRE(in_place.substr(0, n) == bytes);
     // With line breaks, as RethinkDB writes them.
     std::string broken;

@@ -13,9 +13,13 @@ using reqld::testing::text_of;
 
 namespace {
 
-Datum reencoded(const Datum& d) { return Datum::from_encoded(d.encoded()); }
+Datum reencoded(const Datum& d) {
+  return Datum::from_encoded(d.encoded());
+}
 
-int sign(int n) { return n < 0 ? -1 : n > 0 ? 1 : 0; }
+int sign(int n) {
+  return n < 0 ? -1 : n > 0 ? 1 : 0;
+}
 
 template <typename F>
 std::string error_of(F f) {
@@ -53,8 +57,9 @@ TEST_CASE("scalars know their type and value") {
 }
 
 TEST_CASE("numbers take their shortest form") {
-  const std::pair<double, std::size_t> kSizes[] = {{0, 2},      {127, 2},     {-128, 2},        {128, 3},         {-32768, 3},        {32768, 5},          {2147483647, 5},
-                                                   {2147483648, 9}, {-0.0, 9}, {0.5, 9}, {9007199254740992, 9}, {1e300, 9}};
+  const std::pair<double, std::size_t> kSizes[] = {
+      {0, 2},          {127, 2},        {-128, 2}, {128, 3}, {-32768, 3},           {32768, 5},
+      {2147483647, 5}, {2147483648, 9}, {-0.0, 9}, {0.5, 9}, {9007199254740992, 9}, {1e300, 9}};
   for (const auto& [value, size] : kSizes) {
     CHECK(Datum::number(value).encoded_size() == size);
     CHECK(reencoded(Datum::number(value)).as_number() == value);
@@ -67,9 +72,11 @@ TEST_CASE("numbers take their shortest form") {
 TEST_CASE("errors read as recorded") {
   CHECK(error_of([] { (void)text_of(Datum::integer(1)); }) == "Expected type STRING but found NUMBER.");
   CHECK(error_of([] { (void)Datum().get("a"); }) == "Expected type OBJECT but found NULL.");
-  CHECK(error_of([] { (void)Datum::binary("a").array_size(); }) == "Expected type ARRAY but found PTYPE<BINARY>.");
+  CHECK(error_of([] { (void)Datum::binary("a").array_size(); }) ==
+        "Expected type ARRAY but found PTYPE<BINARY>.");
   CHECK(error_of([] { (void)Datum::number(1.5).as_integer(); }) == "Number not an integer: 1.5");
-  CHECK(error_of([] { (void)Datum::number(9007199254740994).as_integer(); }) == "Number not an integer (>2^53): 9007199254740994");
+  CHECK(error_of([] { (void)Datum::number(9007199254740994).as_integer(); }) ==
+        "Number not an integer (>2^53): 9007199254740994");
   CHECK(error_of([] { (void)Datum::number(INFINITY); }) == "Non-finite number: inf");
   try {
     (void)Datum().as_number();
@@ -115,7 +122,8 @@ TEST_CASE("containers of every width") {
     REQUIRE(array.array_size() == n);
     CHECK(validate_encoding(array.encoded()));
     CHECK(array.encoded() == Datum::array(values).encoded());
-    for (std::size_t i = 0; i < n; i += 1 + n / 100) CHECK(array.at(i).as_integer() == static_cast<std::int64_t>(i));
+    for (std::size_t i = 0; i < n; i += 1 + n / 100)
+      CHECK(array.at(i).as_integer() == static_cast<std::int64_t>(i));
   }
 }
 
@@ -225,9 +233,14 @@ TEST_CASE("damaged bytes are refused without harm") {
     if (encoded.size() > 4000) continue;
     for (std::size_t n = 1 + random.below(3); n > 0; --n) {
       switch (random.below(3)) {
-        case 0: encoded[random.below(encoded.size())] = static_cast<char>(random.below(256)); break;
-        case 1: encoded.resize(random.below(encoded.size()) + 1); break;
-        default: encoded.insert(random.below(encoded.size()), 1, static_cast<char>(random.below(20)));
+        case 0:
+          encoded[random.below(encoded.size())] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          encoded.resize(random.below(encoded.size()) + 1);
+          break;
+        default:
+          encoded.insert(random.below(encoded.size()), 1, static_cast<char>(random.below(20)));
       }
     }
     if (!validate_encoding(encoded)) continue;

@@ -28,7 +28,9 @@ std::string error_of(std::string_view text) {
   return "";
 }
 
-std::string round_trip(std::string_view text) { return to_json(parse_json(text)); }
+std::string round_trip(std::string_view text) {
+  return to_json(parse_json(text));
+}
 
 }  // namespace
 
@@ -75,7 +77,8 @@ TEST_CASE("numbers at the edges of what JSON may hold") {
   CHECK(parse_json("123456789012345678901234567890").as_number() == 123456789012345678901234567890.0);
   CHECK(parse_json("9007199254740993").as_number() == 9007199254740992.0);
   CHECK(parse_json("1E3").as_number() == 1000);
-  CHECK(parse_json("[999999999999999,-99999999999999,1234567890123456]").at(0).as_number() == 999999999999999);
+  CHECK(parse_json("[999999999999999,-99999999999999,1234567890123456]").at(0).as_number() ==
+        999999999999999);
   CHECK(error_of("1.8e308") == "Failed to parse \"1.8e308\" as JSON: Number too big to be stored in double.");
   CHECK(error_of("-" + std::string(400, '9')).find("Number too big") != std::string::npos);
   CHECK(error_of("-").find("Invalid value.") != std::string::npos);
@@ -103,14 +106,19 @@ TEST_CASE("values survive the way through JSON") {
 }
 
 TEST_CASE("pseudo-types have their name in its place") {
-  CHECK(to_json(Datum::time(1396137599.999, 120)) == R"({"$reql_type$":"TIME","epoch_time":1396137599.999,"timezone":"+02:00"})");
+  CHECK(to_json(Datum::time(1396137599.999, 120)) ==
+        R"({"$reql_type$":"TIME","epoch_time":1396137599.999,"timezone":"+02:00"})");
   CHECK(to_json(Datum::binary("hello")) == R"({"$reql_type$":"BINARY","data":"aGVsbG8="})");
   CHECK(to_pretty_json(Datum::binary("hello")) == R"({"$reql_type$":"BINARY","data":"aGVsbG8="})");
-  CHECK(to_pretty_json(Datum::array({Datum::binary("hello")})) == "[\n\t{\n\t\t\"$reql_type$\":\t\"BINARY\",\n\t\t\"data\":\t\"aGVsbG8=\"\n\t}\n]");
-  CHECK(to_pretty_json(Datum::time(1396137599.999, 120)) ==
-        "{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1396137599.999,\n\t\"timezone\":\t\"+02:00\"\n}");
-  CHECK(round_trip(R"({"type":"Point","$reql_type$":"GEOMETRY","coordinates":[1,2]})") == R"({"$reql_type$":"GEOMETRY","coordinates":[1,2],"type":"Point"})");
-  CHECK(to_pretty_json(parse_json(R"({"a":[],"b":{},"c":[{"d":1}]})")) == "{\n\t\"a\":\t[],\n\t\"b\":\t{},\n\t\"c\":\t[\n\t\t{\n\t\t\t\"d\":\t1\n\t\t}\n\t]\n}");
+  CHECK(to_pretty_json(Datum::array({Datum::binary("hello")})) ==
+        "[\n\t{\n\t\t\"$reql_type$\":\t\"BINARY\",\n\t\t\"data\":\t\"aGVsbG8=\"\n\t}\n]");
+  CHECK(
+      to_pretty_json(Datum::time(1396137599.999, 120)) ==
+      "{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1396137599.999,\n\t\"timezone\":\t\"+02:00\"\n}");
+  CHECK(round_trip(R"({"type":"Point","$reql_type$":"GEOMETRY","coordinates":[1,2]})") ==
+        R"({"$reql_type$":"GEOMETRY","coordinates":[1,2],"type":"Point"})");
+  CHECK(to_pretty_json(parse_json(R"({"a":[],"b":{},"c":[{"d":1}]})")) ==
+        "{\n\t\"a\":\t[],\n\t\"b\":\t{},\n\t\"c\":\t[\n\t\t{\n\t\t\t\"d\":\t1\n\t\t}\n\t]\n}");
 }
 
 TEST_CASE("a large blob leaves in pieces that join") {
@@ -127,7 +135,8 @@ TEST_CASE("a large blob leaves in pieces that join") {
 }
 
 TEST_CASE("strings are escaped, and read, as RethinkDB does") {
-  CHECK(to_json(Datum::string(std::string("\0\x01\x1a\"\\/\b\f\n\r\t\x7f\xff", 13))) == "\"\\u0000\\u0001\\u001A\\\"\\\\/\\b\\f\\n\\r\\t\x7f\xff\"");
+  CHECK(to_json(Datum::string(std::string("\0\x01\x1a\"\\/\b\f\n\r\t\x7f\xff", 13))) ==
+        "\"\\u0000\\u0001\\u001A\\\"\\\\/\\b\\f\\n\\r\\t\x7f\xff\"");
   CHECK(text_of(parse_json("\"\\u00e9\\ud83d\\ude00\\/\"")) == "é😀/");
   CHECK(text_of(parse_json("\"\\ude00x\"")) == "\xed\xb8\x80x");
   for (std::size_t n = 0; n < 70; ++n) {
@@ -140,44 +149,58 @@ TEST_CASE("strings are escaped, and read, as RethinkDB does") {
 }
 
 TEST_CASE("text that is not JSON is refused with the recorded texts") {
-  CHECK(error_of("[1,2") == "Failed to parse \"[1,2\" as JSON: Missing a comma or ']' after an array element.");
+  CHECK(error_of("[1,2") ==
+        "Failed to parse \"[1,2\" as JSON: Missing a comma or ']' after an array element.");
   CHECK(error_of("") == "Failed to parse \"\" as JSON: The document is empty.");
   CHECK(error_of("{bad") == "Failed to parse \"{bad\" as JSON: Missing a name for object member.");
-  CHECK(error_of("1 2") == "Failed to parse \"1 2\" as JSON: The document root must not follow by other values.");
-  CHECK(error_of("01") == "Failed to parse \"01\" as JSON: The document root must not follow by other values.");
+  CHECK(error_of("1 2") ==
+        "Failed to parse \"1 2\" as JSON: The document root must not follow by other values.");
+  CHECK(error_of("01") ==
+        "Failed to parse \"01\" as JSON: The document root must not follow by other values.");
   CHECK(error_of("NaN") == "Failed to parse \"NaN\" as JSON: Invalid value.");
   CHECK(error_of("[1,]") == "Failed to parse \"[1,]\" as JSON: Invalid value.");
   CHECK(error_of("1e400") == "Failed to parse \"1e400\" as JSON: Number too big to be stored in double.");
-  CHECK(error_of("\"open") == "Failed to parse \"\"open\" as JSON: Missing a closing quotation mark in string.");
-  CHECK(error_of("\"\\ud800\"") == "Failed to parse \"\"\\ud800\"\" as JSON: The surrogate pair in string is invalid.");
+  CHECK(error_of("\"open") ==
+        "Failed to parse \"\"open\" as JSON: Missing a closing quotation mark in string.");
+  CHECK(error_of("\"\\ud800\"") ==
+        "Failed to parse \"\"\\ud800\"\" as JSON: The surrogate pair in string is invalid.");
   CHECK(error_of("\"\\x\"") == "Failed to parse \"\"\\x\"\" as JSON: Invalid escape character in string.");
   CHECK(error_of("[\"\t\"]") == "Failed to parse \"[\"\t\"]\" as JSON: Invalid escape character in string.");
   CHECK(error_of(R"({"a":1,"a":2})") == "Duplicate key \"a\" in JSON.");
-  CHECK(error_of("\"\xff\"") == "String `` (truncated) is not a UTF-8 string; Invalid initial byte seen at position 0.");
+  CHECK(error_of("\"\xff\"") ==
+        "String `` (truncated) is not a UTF-8 string; Invalid initial byte seen at position 0.");
   CHECK(error_of(std::string_view("1\0", 2)) != "");
   CHECK(error_of(std::string_view("1\0 2", 4)) != "");
-  CHECK(error_of(std::string(kMaxJsonDepth + 1, '[')).find("Nesting depth limit exceeded.") != std::string::npos);
+  CHECK(error_of(std::string(kMaxJsonDepth + 1, '[')).find("Nesting depth limit exceeded.") !=
+        std::string::npos);
   CHECK(error_of(std::string(1'000'000, '[')).find("Nesting depth limit exceeded.") != std::string::npos);
   CHECK(parse_json(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']')).is(Type::kArray));
-  CHECK(error_of(R"({"$reql_type$":"BINARY","data":"Q"})") == "Invalid base64 length: 1 character remaining, cannot decode a full byte.");
+  CHECK(error_of(R"({"$reql_type$":"BINARY","data":"Q"})") ==
+        "Invalid base64 length: 1 character remaining, cannot decode a full byte.");
 }
 
 TEST_CASE("malformed pseudo-types are refused with the recorded texts") {
   CHECK(error_of(R"({"$reql_type$":"NOSUCH"})") == "Unknown $reql_type$ `PTYPE<NOSUCH>`.");
-  CHECK(error_of(R"({"$reql_type$":5})") == "Error: Field `$reql_type$` must be a string (got `5` of type NUMBER):\n{\n\t\"$reql_type$\":\t5\n}");
+  CHECK(error_of(R"({"$reql_type$":5})") ==
+        "Error: Field `$reql_type$` must be a string (got `5` of type NUMBER):\n{\n\t\"$reql_type$\":\t5\n}");
   CHECK(error_of(R"({"$reql_type$":"BINARY"})") == "Invalid binary pseudotype: lacking `data` key.");
   CHECK(error_of(R"({"$reql_type$":"BINARY","data":1})") == "Expected type STRING but found NUMBER.");
-  CHECK(error_of(R"({"$reql_type$":"BINARY","data":"QQ==","extra":1})") == "Invalid binary pseudotype: illegal `extra` key.");
+  CHECK(error_of(R"({"$reql_type$":"BINARY","data":"QQ==","extra":1})") ==
+        "Invalid binary pseudotype: illegal `extra` key.");
   CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":1,"timezone":""})") ==
-        "Invalid time object constructed (invalid timezone string `\"\"`):\n{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1,\n\t\"timezone\":\t\"\"\n}");
+        "Invalid time object constructed (invalid timezone string "
+        "`\"\"`):\n{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1,\n\t\"timezone\":\t\"\"\n}");
   CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":1})") ==
-        "Invalid time object constructed (no field `timezone`):\n{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1\n}");
-  CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":"1","timezone":"+00:00"})").starts_with(
-      "Invalid time object constructed (field `epoch_time` must be a number (got `\"1\"` of type STRING)):"));
-  CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":1,"timezone":"+00:00","more":1})").starts_with(
-      "Invalid time object constructed (unrecognized field `more`):"));
+        "Invalid time object constructed (no field "
+        "`timezone`):\n{\n\t\"$reql_type$\":\t\"TIME\",\n\t\"epoch_time\":\t1\n}");
+  CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":"1","timezone":"+00:00"})")
+            .starts_with("Invalid time object constructed (field `epoch_time` must be a number (got `\"1\"` "
+                         "of type STRING)):"));
+  CHECK(error_of(R"({"$reql_type$":"TIME","epoch_time":1,"timezone":"+00:00","more":1})")
+            .starts_with("Invalid time object constructed (unrecognized field `more`):"));
   CHECK(error_of(R"({"$reql_type$":"GEOMETRY"})") == "Field `type` not found in geometry object.");
-  CHECK(round_trip(R"({"$reql_type$":"TIME","epoch_time":1.0005,"timezone":"Z"})") == R"({"$reql_type$":"TIME","epoch_time":1.001,"timezone":"+00:00"})");
+  CHECK(round_trip(R"({"$reql_type$":"TIME","epoch_time":1.0005,"timezone":"Z"})") ==
+        R"({"$reql_type$":"TIME","epoch_time":1.001,"timezone":"+00:00"})");
 }
 
 TEST_CASE("minval and maxval do not become JSON") {

@@ -1,4 +1,5 @@
-// Random values for the property tests, nested and with the awkward cases more often than chance would have them.
+// Random values for the property tests, nested and with the awkward cases more often than chance would have
+// them.
 #pragma once
 
 #include <cmath>
@@ -12,7 +13,9 @@
 
 namespace reqld::testing {
 
-inline std::string text_of(const Datum& d) { return std::string(d.as_string()); }
+inline std::string text_of(const Datum& d) {
+  return std::string(d.as_string());
+}
 
 /// Blobs in memory.
 class MemoryBlobs : public BlobSource {
@@ -48,13 +51,21 @@ class RandomDatum {
 
   double number() {
     switch (below(9)) {
-      case 0: return static_cast<double>(below(4)) - 1;
-      case 1: return -0.0;
-      case 2: return static_cast<double>(below(70000)) - 35000;
-      case 3: return std::ldexp(1, static_cast<int>(below(60))) * (chance(0.5) ? 1 : -1) + static_cast<double>(below(3)) - 1;
-      case 4: return static_cast<double>(below(1000)) / 10;
-      case 5: return std::numeric_limits<double>::denorm_min() * static_cast<double>(below(5));
-      case 6: return std::numeric_limits<double>::max() / (1 + static_cast<double>(below(3)));
+      case 0:
+        return static_cast<double>(below(4)) - 1;
+      case 1:
+        return -0.0;
+      case 2:
+        return static_cast<double>(below(70000)) - 35000;
+      case 3:
+        return std::ldexp(1, static_cast<int>(below(60))) * (chance(0.5) ? 1 : -1) +
+               static_cast<double>(below(3)) - 1;
+      case 4:
+        return static_cast<double>(below(1000)) / 10;
+      case 5:
+        return std::numeric_limits<double>::denorm_min() * static_cast<double>(below(5));
+      case 6:
+        return std::numeric_limits<double>::max() / (1 + static_cast<double>(below(3)));
       default: {
         double d = 0;
         do {
@@ -79,7 +90,8 @@ class RandomDatum {
   std::string text(std::size_t max) {
     std::string s;
     for (std::size_t n = below(max + 1); n > 0; --n) {
-      constexpr std::string_view kPieces[] = {"a", "b", "\"", "\\", "\n", "\x01", "\x1f", "é", "漢", "😀", std::string_view("\0", 1), "xyz"};
+      constexpr std::string_view kPieces[] = {
+          "a", "b", "\"", "\\", "\n", "\x01", "\x1f", "é", "漢", "😀", std::string_view("\0", 1), "xyz"};
       s += kPieces[below(std::size(kPieces))];
     }
     return s;
@@ -88,29 +100,40 @@ class RandomDatum {
   /// Few enough that they meet often.
   std::string name() {
     if (chance(0.1)) return text(20);
-    return std::string(1, static_cast<char>('a' + below(6))) + (chance(0.3) ? std::string(1, static_cast<char>('a' + below(3))) : "");
+    return std::string(1, static_cast<char>('a' + below(6))) +
+           (chance(0.3) ? std::string(1, static_cast<char>('a' + below(3))) : "");
   }
 
   Datum value(int depth = 4) {
     switch (below(depth > 0 ? 14 : 9)) {
-      case 0: return Datum::null();
-      case 1: return Datum::boolean(chance(0.5));
+      case 0:
+        return Datum::null();
+      case 1:
+        return Datum::boolean(chance(0.5));
       case 2:
-      case 3: return Datum::number(number());
-      case 4: return Datum::string(text(4));
-      case 5: return Datum::string(text(chance(0.05) ? 400 : 24));
+      case 3:
+        return Datum::number(number());
+      case 4:
+        return Datum::string(text(4));
+      case 5:
+        return Datum::string(text(chance(0.05) ? 400 : 24));
       case 6: {
         const std::string b = bytes(chance(0.05) ? 3000 : 12);
         return options_.blobs && chance(0.4) ? options_.blobs->add(b) : Datum::binary(b);
       }
-      case 7: return Datum::time(round_to_milliseconds(static_cast<double>(below(4'000'000'000'000)) / 1000 - 2e9), static_cast<std::int16_t>(static_cast<int>(below(27)) * 60 - 720));
+      case 7:
+        return Datum::time(round_to_milliseconds(static_cast<double>(below(4'000'000'000'000)) / 1000 - 2e9),
+                           static_cast<std::int16_t>(static_cast<int>(below(27)) * 60 - 720));
       case 8:
         if (options_.extremes) return chance(0.5) ? Datum::minval() : Datum::maxval();
         return Datum::integer(static_cast<std::int64_t>(below(3)));
-      case 9: return options_.geometry ? Datum::geometry(point()) : Datum::null();
+      case 9:
+        return options_.geometry ? Datum::geometry(point()) : Datum::null();
       case 10:
-      case 11: return array(depth);
-      default: return object(depth);
+      case 11:
+        return array(depth);
+      default:
+        return object(depth);
     }
   }
 
@@ -132,7 +155,8 @@ class RandomDatum {
   Datum point() {
     ObjectBuilder builder;
     builder.set("type", Datum::string("Point"));
-    builder.set("coordinates", Datum::array({Datum::integer(static_cast<std::int64_t>(below(3))), Datum::number(0.5)}));
+    builder.set("coordinates",
+                Datum::array({Datum::integer(static_cast<std::int64_t>(below(3))), Datum::number(0.5)}));
     return builder.finish();
   }
 

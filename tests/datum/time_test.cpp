@@ -19,7 +19,9 @@ std::string error_of(F f) {
   return "";
 }
 
-std::string normal(std::string_view text) { return format_iso8601(parse_iso8601(text, std::nullopt)); }
+std::string normal(std::string_view text) {
+  return format_iso8601(parse_iso8601(text, std::nullopt));
+}
 std::string zone_error(std::string_view text) {
   return error_of([&] { (void)parse_timezone(text); });
 }
@@ -45,9 +47,12 @@ TEST_CASE("ISO 8601 in and out") {
   CHECK(normal("2013-07-29T10:60:60Z") == "2013-07-29T11:01:00+00:00");
   CHECK(format_iso8601(parse_iso8601("2013-07-30T20:56:05", "-07")) == "2013-07-30T20:56:05-07:00");
   CHECK(format_iso8601(parse_iso8601("2013-07-30", "Z")) == "2013-07-30T00:00:00+00:00");
-  CHECK(error_of([] { (void)normal("2013-07-30T20:56:05"); }) == "ISO 8601 string has no time zone, and no default time zone was provided.");
-  for (const char* bad : {"", "x", "2013-W30-2T00:00Z", "2013W302T00Z", "2013-13-01T00:00Z", "2013-02-29T00:00Z", "2013-07-29T18:21:36-00:00", "2013-07-29T",
-                          "2013-07-29T1:00Z", "2013-07-29T10:00:00.Z", "2013-07-29 10:00Z", "2013-07-29T10:00Zx", "2013-000T00Z", "2013-367T00Z", "201Z"})
+  CHECK(error_of([] { (void)normal("2013-07-30T20:56:05"); }) ==
+        "ISO 8601 string has no time zone, and no default time zone was provided.");
+  for (const char* bad :
+       {"", "x", "2013-W30-2T00:00Z", "2013W302T00Z", "2013-13-01T00:00Z", "2013-02-29T00:00Z",
+        "2013-07-29T18:21:36-00:00", "2013-07-29T", "2013-07-29T1:00Z", "2013-07-29T10:00:00.Z",
+        "2013-07-29 10:00Z", "2013-07-29T10:00Zx", "2013-000T00Z", "2013-367T00Z", "201Z"})
     CHECK_MESSAGE(error_of([&] { (void)normal(bad); }) != "", bad);
 }
 
@@ -68,7 +73,8 @@ TEST_CASE("time zones as recorded") {
   CHECK(zone_error("") == "Timezone `` does not start with `-` or `+`.");
   CHECK(zone_error("+5:30") == "Invalid date string `+5:30` (got `:` but expected a digit).");
   CHECK(zone_error("+ab:cd") == "Invalid date string `+ab:cd` (got `a` but expected a digit).");
-  for (const char* bad : {"+", "+1", "+01:", "+01:0", "+01:000", "+010"}) CHECK_MESSAGE(zone_error(bad) != "", bad);
+  for (const char* bad : {"+", "+1", "+01:", "+01:0", "+01:000", "+010"})
+    CHECK_MESSAGE(zone_error(bad) != "", bad);
 }
 
 TEST_CASE("the parts of a time, before the epoch too") {
@@ -92,8 +98,12 @@ TEST_CASE("the parts of a time, before the epoch too") {
   CHECK(date_of({1396137599.999, 120}).epoch_seconds == 1396130400);
   CHECK(format_iso8601({-1, 0}) == "1969-12-31T23:59:59+00:00");
   CHECK(time_parts({-17980000000, 0}).year == 1400);
-  CHECK(error_of([] { (void)time_parts({-17990000000, 0}); }) == "Error in time logic: Year is out of valid range: 1400..9999.");
-  CHECK(error_of([] { (void)time_parts({253430000000, 0}); }) == "Error in time logic: Year is out of valid range: 1400..9999.");
+  CHECK(error_of([] {
+          (void)time_parts({-17990000000, 0});
+        }) == "Error in time logic: Year is out of valid range: 1400..9999.");
+  CHECK(error_of([] {
+          (void)time_parts({253430000000, 0});
+        }) == "Error in time logic: Year is out of valid range: 1400..9999.");
   CHECK(error_of([] { (void)time_parts({1e300, 0}); }) != "");
   CHECK(error_of([] { (void)format_iso8601({-1e300, 0}); }) != "");
 }
@@ -105,7 +115,9 @@ TEST_CASE("times made from parts") {
   CHECK(format_iso8601(make_time(2020, 1, 1, 0, 0, 0.0005, "Z")) == "2020-01-01T00:00:00.001+00:00");
   CHECK(format_iso8601(make_time(2020, 1, 1, 0, 0, 59.9999, "Z")) == "2020-01-01T00:01:00+00:00");
   CHECK(format_iso8601(make_time(9999, 12, 31, 23, 59, 59.999, "Z")) == "9999-12-31T23:59:59.999+00:00");
-  const auto fails = [](std::int64_t y, std::int64_t m, std::int64_t d) { return error_of([=] { (void)make_time(y, m, d, 0, 0, 0, "Z"); }); };
+  const auto fails = [](std::int64_t y, std::int64_t m, std::int64_t d) {
+    return error_of([=] { (void)make_time(y, m, d, 0, 0, 0, "Z"); });
+  };
   CHECK(fails(2020, 2, 30) == "Error in time logic: Day of month is not valid for year.");
   CHECK(fails(2020, 13, 1) == "Error in time logic: Month number is out of range 1..12.");
   CHECK(fails(2020, 1, 32) == "Error in time logic: Day of month value is out of range 1..31.");
@@ -127,12 +139,14 @@ TEST_CASE("instants are kept in milliseconds") {
 TEST_CASE("text and instant are inverse over all years") {
   RandomDatum random(51);
   for (int i = 0; i < 20000; ++i) {
-    const double epoch = round_to_milliseconds(static_cast<double>(random.below(271'300'000'000'000)) / 1000 - 17'900'000'000);
+    const double epoch =
+        round_to_milliseconds(static_cast<double>(random.below(271'300'000'000'000)) / 1000 - 17'900'000'000);
     const auto zone = static_cast<std::int16_t>(static_cast<int>(random.below(1561)) - 720);
     const TimeValue back = parse_iso8601(format_iso8601({epoch, zone}), {});
     REQUIRE(back.epoch_seconds == epoch);
     REQUIRE(back.zone_minutes == zone);
     const TimeParts p = time_parts({epoch, zone});
-    REQUIRE(make_time(p.year, p.month, p.day, p.hours, p.minutes, p.seconds, format_timezone(zone)).epoch_seconds == epoch);
+    REQUIRE(make_time(p.year, p.month, p.day, p.hours, p.minutes, p.seconds, format_timezone(zone))
+                .epoch_seconds == epoch);
   }
 }

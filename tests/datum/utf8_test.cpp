@@ -35,15 +35,21 @@ TEST_CASE("code points are counted and cut") {
 
 TEST_CASE("faults as recorded") {
   CHECK(fault("plain, é and 😀").empty());
-  CHECK(fault("\xff\xfe") == "String `` (truncated) is not a UTF-8 string; Invalid initial byte seen at position 0.");
-  CHECK(fault("a\xc3") == "String `a` (truncated) is not a UTF-8 string; Expected continuation byte, saw end of string at position 1.");
+  CHECK(fault("\xff\xfe") ==
+        "String `` (truncated) is not a UTF-8 string; Invalid initial byte seen at position 0.");
+  CHECK(fault("a\xc3") ==
+        "String `a` (truncated) is not a UTF-8 string; Expected continuation byte, saw end of string at "
+        "position 1.");
   CHECK(fault("\xed\xa0\x80").empty());
   CHECK(fault("\xf4\x90\x80\x80") ==
-        "String `\xf4\x90\x80` (truncated) is not a UTF-8 string; Non-Unicode character encoded (beyond U+10FFFF) at position 3.");
-  CHECK(fault("\xc0\x80") == "String `\xc0` (truncated) is not a UTF-8 string; Overlong encoding seen at position 1.");
+        "String `\xf4\x90\x80` (truncated) is not a UTF-8 string; Non-Unicode character encoded (beyond "
+        "U+10FFFF) at position 3.");
+  CHECK(fault("\xc0\x80") ==
+        "String `\xc0` (truncated) is not a UTF-8 string; Overlong encoding seen at position 1.");
   CHECK(fault(std::string(100, 'a') + "\x80") != "");
   CHECK(fault("\xe2\x82") != "");
-  CHECK(fault("\xe2" "a") != "");
+  CHECK(fault("\xe2"
+              "a") != "");
 }
 
 TEST_CASE("split as recorded") {

@@ -16,10 +16,14 @@ namespace {
 /// Writes `d` event by event, the fields of objects in random order.
 void replay(const Datum& d, DatumWriter& writer, RandomDatum& random) {
   switch (d.type()) {
-    case Type::kNull: return writer.null();
-    case Type::kBool: return writer.boolean(d.as_bool());
-    case Type::kNumber: return writer.number(d.as_number());
-    case Type::kString: return writer.string(d.as_string());
+    case Type::kNull:
+      return writer.null();
+    case Type::kBool:
+      return writer.boolean(d.as_bool());
+    case Type::kNumber:
+      return writer.number(d.as_number());
+    case Type::kString:
+      return writer.string(d.as_string());
     case Type::kArray:
       writer.begin_array();
       for (std::size_t i = 0; i < d.array_size(); ++i) replay(d.at(i), writer, random);
@@ -37,7 +41,8 @@ void replay(const Datum& d, DatumWriter& writer, RandomDatum& random) {
       CHECK_FALSE(end.duplicate);
       return;
     }
-    default: writer.value(d);
+    default:
+      writer.value(d);
   }
 }
 

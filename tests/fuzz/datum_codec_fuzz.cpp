@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(writer.finish().encoded() == bytes);
   if (d.is(Type::kObject)) {
     require(ObjectBuilder(d).finish().encoded() == bytes);
-    for (std::size_t i = 0; i < d.object_size(); ++i) require(d.get(d.name_at(i))->encoded() == d.value_at(i).encoded());
+    for (std::size_t i = 0; i < d.object_size(); ++i)
+      require(d.get(d.name_at(i))->encoded() == d.value_at(i).encoded());
   }
   if (d.has_blob()) return 0;
   (void)hash_value(d);

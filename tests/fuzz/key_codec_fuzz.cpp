@@ -13,7 +13,9 @@ void require(bool ok) {
   if (!ok) std::abort();
 }
 
-int sign(int n) { return n < 0 ? -1 : n > 0 ? 1 : 0; }
+int sign(int n) {
+  return n < 0 ? -1 : n > 0 ? 1 : 0;
+}
 
 }  // namespace
 
