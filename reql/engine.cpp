@@ -1,12 +1,13 @@
 #include "reql/engine.hpp"
 
+#include "reql/feeds/hub.hpp"
 #include "reql/users.hpp"
 
 namespace reqld::reql {
 
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
                js::Pool& javascript)
-    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript) {}
+    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)) {}
 
 Engine::~Engine() = default;
 

@@ -17,6 +17,8 @@ class Pool;
 
 namespace reqld::reql {
 
+class FeedHub;
+
 struct EngineOptions {
   std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
   std::string server_id;              ///< UUID of this data directory
@@ -34,6 +36,7 @@ class Engine {
   storage::Database& database() { return database_; }
   http_fetch::Fetcher& fetcher() { return fetcher_; }
   js::Pool& javascript() { return javascript_; }
+  FeedHub& feeds() { return *feeds_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -50,6 +53,7 @@ class Engine {
   storage::Database& database_;
   http_fetch::Fetcher& fetcher_;
   js::Pool& javascript_;
+  std::unique_ptr<FeedHub> feeds_;
 };
 
 }  // namespace reqld::reql

@@ -1,6 +1,7 @@
 #include "reql/eval.hpp"
 
 #include "datum/json.hpp"
+#include "reql/grouping.hpp"
 #include "reql/table.hpp"
 #include "storage/database.hpp"
 
@@ -31,7 +32,10 @@ Value eval(const Node& node, Env& env) {
     Args args(node, env);
     if (node.contains_group && !(node.def->flags & kGroupAware) && args.has(0)) {
       Value first = args.value(0);
-      if (first.is(ValueKind::kGroupedData)) return eval_over_groups(node, env, first);
+      if (first.is(ValueKind::kGroupedData)) {
+        const bool fuses = (node.def->flags & kFusesGroups) != 0 && first.object<GroupedData>().is_stream();
+        if (!fuses) return eval_over_groups(node, env, first);
+      }
       args.preset(0, std::move(first));
     }
     return node.def->eval(args);
@@ -69,10 +73,12 @@ void Args::splice() {
 }
 
 const Node* Args::node_of(std::size_t i) const {
+  if (i == 0 && first_blame_) return first_blame_;
   return spliced_ ? (*spliced_)[i].node : node_.args[i];
 }
 
-void Args::preset(std::size_t i, Value value) {
+void Args::preset(std::size_t i, Value value, const Node* blame) {
+  if (i == 0) first_blame_ = blame;
   if (spliced_) {
     (*spliced_)[i].value = std::move(value);
   } else {
@@ -179,7 +185,7 @@ bool Args::open_bound_optarg(std::string_view name, bool by_default) {
   if (!kind) return by_default;
   if (*kind == "open") return true;
   if (*kind == "closed") return false;
-  throw_logic("Expected `open` or `closed` for optarg `" + std::string(name) + "` (got `" + *kind + "`).");
+  throw_logic("Expected `open` or `closed` for optarg `" + std::string(name) + "` (got `" + to_json(Datum::string(*kind)) + "`).");
 }
 
 Ref<Function> Args::function_optarg(std::string_view name, Shorthand shorthand) {

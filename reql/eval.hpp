@@ -79,8 +79,8 @@ class Args {
   Ref<Function> function_optarg(std::string_view name, Shorthand shorthand = Shorthand::kNone);  ///< null when absent
   const Node* optarg_node(std::string_view name) const { return node_.find_optarg(name); }
 
-  /// Replaces argument `i` by a value at hand (grouped evaluation).
-  void preset(std::size_t i, Value value);
+  /// Replaces argument `i` by a value at hand. With `blame` its errors are blamed on that instead of the argument's node.
+  void preset(std::size_t i, Value value, const Node* blame = nullptr);
 
   /// Runs `body`; a DatumError or position-less EvalError out of it is blamed on `node`.
   template <typename F>
@@ -102,6 +102,7 @@ class Args {
   Env& env_;
   std::optional<std::vector<Argument>> spliced_;
   std::optional<Value> first_;  // preset of argument 0
+  const Node* first_blame_ = nullptr;
 };
 
 /// The function that a value stands for; see Shorthand. Blames `node`.

@@ -3,6 +3,7 @@
 #include "datum/json.hpp"
 #include "reql/document.hpp"
 #include "reql/eval.hpp"
+#include "reql/row_expression.hpp"
 
 namespace reqld::reql {
 
@@ -45,13 +46,17 @@ namespace {
 class ReqlFunction : public Function {
  public:
   ReqlFunction(const Program& program, const Node& node, Scope* scope)
-      : program_(&program), node_(node), scope_(scope), arity_(node.args[0]->literal.array_size()) {}
+      : program_(&program), node_(node), scope_(scope), arity_(node.args[0]->literal.array_size()), is_simple_(arity_ == 1 && node.args[1]->is_row_expression) {}
 
   Value call(Context& cx, std::span<const Datum> args) const override {
     if (arity_ != 0 && args.size() != arity_) {
       throw EvalError(ErrorCode::kQueryLogic,
                       "Expected function with " + count(args.size()) + " but found function with " + count(arity_) + ".",
                       node_.args[1]);
+    }
+    if (is_simple_) {
+      Datum value;
+      if (evaluate_row_expression(*node_.args[1], args[0], value) == RowAnswer::kValue) return Value(std::move(value));
     }
     if (node_.captures) {
       const Ref<Scope> scope = make_ref<Scope>(scope_, args);
@@ -61,6 +66,18 @@ class ReqlFunction : public Function {
     Scope scope(scope_.get(), args);
     Env env{cx, &scope};
     return eval(*node_.args[1], env);
+  }
+
+  std::optional<Datum> call1_if_exists(Context& cx, const Datum& row) const override {
+    if (is_simple_) {
+      Datum value;
+      switch (evaluate_row_expression(*node_.args[1], row, value)) {
+        case RowAnswer::kValue: return value;
+        case RowAnswer::kMissing: return std::nullopt;
+        case RowAnswer::kUndecided: break;
+      }
+    }
+    return Function::call1_if_exists(cx, row);
   }
 
   std::optional<std::size_t> arity() const override { return arity_; }
@@ -87,6 +104,7 @@ class ReqlFunction : public Function {
   const Node& node_;
   const Ref<Scope> scope_;
   const std::size_t arity_;
+  const bool is_simple_;  // the body is a row expression
 };
 
 class ConstantFunction : public Function {

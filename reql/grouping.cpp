@@ -53,19 +53,6 @@ Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
   return copy;
 }
 
-bool GroupedData::next_rows(Context& cx, Batch& rows, Batch& index_values) const {
-  BatchLimits limits;
-  limits.max_rows = kReadRows;
-  if (rows_) return rows_->next(cx, limits, rows);
-  std::vector<IndexEntry> entries;
-  const bool more = entries_->next(cx, limits, entries);
-  for (IndexEntry& e : entries) {
-    rows.push_back(std::move(e.document));
-    index_values.push_back(std::move(e.value));
-  }
-  return more;
-}
-
 void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_value, Batch& groups) const {
   const std::size_t count = keys_.functions.size() + (index_value ? 1 : 0);
   const auto key = [&](std::size_t i) {
@@ -107,16 +94,26 @@ void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_va
 
 void GroupedData::read(Context& cx, const Sink& sink) const {
   if (rows_) refuse_infinite(*rows_);
-  Batch rows, index_values, groups, made;
+  Ref<IndexCursor> cursor;
+  if (entries_) cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone, IndexRead::kDocuments);
+  Batch rows, groups, made;
+  std::vector<IndexEntry> entries;
+  BatchLimits limits;
+  limits.max_rows = kReadRows;
   bool more = true;
   while (more) {
     rows.clear();
-    index_values.clear();
     cx.check_in();
-    more = next_rows(cx, rows, index_values);
+    if (cursor) {
+      entries.clear();
+      more = cursor->next(cx, limits, entries);
+      for (IndexEntry& e : entries) rows.push_back(std::move(e.document));
+    } else {
+      more = rows_->next(cx, limits, rows);
+    }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       groups.clear();
-      groups_of(cx, rows[i], index_values.empty() ? nullptr : &index_values[i], groups);
+      groups_of(cx, rows[i], cursor ? &entries[i].value : nullptr, groups);
       made.clear();
       made.push_back(std::move(rows[i]));
       for (const auto& step : steps_) {

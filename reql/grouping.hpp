@@ -11,10 +11,9 @@
 #include "reql/object.hpp"
 #include "reql/stream.hpp"
 #include "reql/streams/step.hpp"
+#include "reql/table.hpp"
 
 namespace reqld::reql {
-
-class IndexCursor;
 
 /// How rows find their groups. The group is the value of the one key, or the array of several; null stands for a key that the
 /// row does not have.
@@ -33,8 +32,8 @@ class GroupedData : public Object {
   /// Reads `rows` when it is asked for results. `node` is blamed for them.
   GroupedData(Ref<Stream> rows, GroupKeys keys, const Node* node)
       : rows_(std::move(rows)), keys_(std::move(keys)), node_(node) {}
-  /// Reads an index; its value is the last key.
-  GroupedData(Ref<IndexCursor> entries, GroupKeys keys, const Node* node)
+  /// Reads a secondary index of a table; its value is the last key.
+  GroupedData(Ref<TableSlice> entries, GroupKeys keys, const Node* node)
       : entries_(std::move(entries)), keys_(std::move(keys)), node_(node) {}
 
   /// Whether rows are still to be read.
@@ -52,12 +51,11 @@ class GroupedData : public Object {
  private:
   using Sink = std::function<void(const Datum& group, Batch& rows)>;
   void read(Context& cx, const Sink& sink) const;
-  bool next_rows(Context& cx, Batch& rows, Batch& index_values) const;
   void groups_of(Context& cx, const Datum& row, const Datum* index_value, Batch& groups) const;
 
   Groups groups_;
   Ref<Stream> rows_;
-  Ref<IndexCursor> entries_;
+  Ref<TableSlice> entries_;
   GroupKeys keys_;
   std::vector<Ref<RowStep>> steps_;
   const Node* node_ = nullptr;

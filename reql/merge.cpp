@@ -1,5 +1,8 @@
 #include "reql/merge.hpp"
 
+#include <optional>
+#include <vector>
+
 #include "reql/error.hpp"
 
 namespace reqld::reql {
@@ -10,21 +13,29 @@ constexpr std::string_view kTypeField = "$reql_type$";
 
 // `d` with the literals inside taken out: what a value with no counterpart on the left becomes.
 Datum without_literals(const Datum& d) {
-  if (!d.is(Type::kObject)) return d;
-  ObjectBuilder builder;
+  const bool array = d.is(Type::kArray);
+  if (!array && !d.is(Type::kObject)) return d;
+  const std::size_t size = array ? d.array_size() : d.object_size();
+  std::vector<std::optional<Datum>> values(size);
   bool changed = false;
-  for (std::size_t i = 0; i < d.object_size(); ++i) {
-    const Datum value = d.value_at(i);
-    if (is_literal(value)) {
-      changed = true;
-      if (auto inner = value.get("value")) builder.set(d.name_at(i), *inner);
-      continue;
-    }
-    Datum plain = without_literals(value);
-    changed |= plain.slice_bytes().data() != value.slice_bytes().data();
-    builder.set(d.name_at(i), std::move(plain));
+  for (std::size_t i = 0; i < size; ++i) {
+    const Datum value = array ? d.at(i) : d.value_at(i);
+    values[i] = is_literal(value) ? value.get("value") : without_literals(value);
+    changed |= !values[i] || values[i]->slice_data() != value.slice_data();
   }
-  return changed ? builder.finish() : d;
+  if (!changed) return d;
+  if (array) {
+    ArrayBuilder builder;
+    for (const auto& v : values) {
+      if (v) builder.add(*v);
+    }
+    return builder.finish();
+  }
+  ObjectBuilder builder;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (values[i]) builder.set(d.name_at(i), std::move(*values[i]));
+  }
+  return builder.finish();
 }
 
 }  // namespace

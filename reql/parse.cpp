@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "datum/base64.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/error.hpp"
 #include "reql/program.hpp"
+#include "reql/row_expression.hpp"
 
 namespace reqld::reql {
 
@@ -119,7 +121,9 @@ class Parser {
 
   Node* root(const Json& json) {
     const Place place{nullptr, -1, {}};
-    return as_node(build(json, place, 0));
+    Node* node = as_node(build(json, place, 0));
+    if (has_orders_) check_orders(*node, place, false);
+    return node;
   }
 
   void global_optargs(const Json& json) {
@@ -161,6 +165,7 @@ class Parser {
 
   void adopt_arg(Node& parent, Built built) {
     Node* child = as_node(std::move(built));
+    child->is_row_expression = is_row_expression(*child);
     child->position = static_cast<std::int32_t>(parent.args.size());
     adopt(parent, *child);
     if (child->def->type == TermType::kArgs) parent.has_args_term = true;
@@ -203,7 +208,22 @@ class Parser {
     return Datum::string(text);
   }
 
+  // An uploaded file: decoded straight from the text of the query.
+  static std::optional<Datum> binary_literal(const Json& json) {
+    if (json.MemberCount() != 2) return std::nullopt;
+    const auto type = json.FindMember("$reql_type$");
+    const auto data = json.FindMember("data");
+    if (type == json.MemberEnd() || data == json.MemberEnd()) return std::nullopt;
+    if (!type->value.IsString() || view(type->value) != "BINARY" || !data->value.IsString()) return std::nullopt;
+    try {
+      return binary_from_base64(view(data->value));
+    } catch (const DatumError&) {
+      return std::nullopt;  // a runtime error, for the evaluation to find
+    }
+  }
+
   Built object(const Json& json, const Place& place, int depth) {
+    if (auto binary = binary_literal(json)) return {std::move(*binary)};
     return object_of(json, find_term(static_cast<int>(TermType::kMakeObj)), place, depth);
   }
 
@@ -417,8 +437,9 @@ class Parser {
       variable(node, place);
       return;
     }
-    // With r.args the count is known only when they are evaluated.
-    if (!node.has_args_term) {
+    has_orders_ |= is_order(node);
+    // With r.args the count is known only when they are evaluated; of asc and desc the place is checked first.
+    if (!node.has_args_term && !is_order(node)) {
       if (auto message = arity_error(def, count)) fail(&place, *message);
     }
     if ((def.flags & kNonDeterministicWithoutArguments) && (node.args.empty() || node.has_args_term)) {
@@ -434,26 +455,40 @@ class Parser {
     if (def.flags & kForbidsWrites) forbid_writes(node, place);
   }
 
-  // A write below, other than as the thing operated on, cannot be part of a stream operation.
+  // A write below, other than in what is operated on, cannot be part of a stream operation.
   void forbid_writes(const Node& node, const Place& place) {
-    const auto check = [&](const Node& child, const Place& child_place) {
-      if (child.subtree_flags & kWrites) {
-        // The innermost position that shows the write: the function's body where it is one.
-        if (child.def->type == TermType::kFunc) {
-          const Place body{&child_place, 1, {}};
-          fail(&body, "Cannot nest writes or meta ops in stream operations.  Use FOR_EACH instead.");
-        }
-        fail(&child_place, "Cannot nest writes or meta ops in stream operations.  Use FOR_EACH instead.");
-      }
-    };
+    for (std::size_t i = 1; i < node.args.size(); ++i) {
+      blame_write(*node.args[i], {&place, static_cast<std::int32_t>(i), {}});
+    }
+    for (const OptArg& o : node.optargs) blame_write(*o.value, {&place, -1, o.name});
+  }
+
+  void blame_write(const Node& node, const Place& place) {
+    if (!(node.subtree_flags & kWrites)) return;
+    if (node.def->flags & kWrites) {
+      fail(&place, "Cannot nest writes or meta ops in stream operations.  Use FOR_EACH instead.");
+    }
     for (std::size_t i = 0; i < node.args.size(); ++i) {
-      const Place inner{&place, static_cast<std::int32_t>(i), {}};
-      check(*node.args[i], inner);
+      blame_write(*node.args[i], {&place, static_cast<std::int32_t>(i), {}});
     }
-    for (const OptArg& o : node.optargs) {
-      const Place inner{&place, -1, o.name};
-      check(*o.value, inner);
+    for (const OptArg& o : node.optargs) blame_write(*o.value, {&place, -1, o.name});
+  }
+
+  static bool is_order(const Node& node) { return node.def->type == TermType::kAsc || node.def->type == TermType::kDesc; }
+
+  // asc and desc stand where order_by and union look for an order: as an argument, or in an array that is one.
+  void check_orders(const Node& node, const Place& place, bool allowed) {
+    if (is_order(node)) {
+      const std::string name = node.def->type == TermType::kAsc ? "ASC" : "DESC";
+      if (!allowed) fail(&place, name + " may only be used as an argument to ORDER_BY or UNION.");
+      if (auto message = arity_error(*node.def, static_cast<int>(node.args.size()))) fail(&place, *message);
     }
+    const bool takes_order = node.def->type == TermType::kOrderBy || node.def->type == TermType::kUnion ||
+                             (node.def->type == TermType::kMakeArray && allowed);
+    for (std::size_t i = 0; i < node.args.size(); ++i) {
+      check_orders(*node.args[i], {&place, static_cast<std::int32_t>(i), {}}, takes_order);
+    }
+    for (const OptArg& o : node.optargs) check_orders(*o.value, {&place, -1, o.name}, takes_order);
   }
 
   void variable(Node& node, const Place& place) {
@@ -505,6 +540,7 @@ class Parser {
  private:
   Program& program_;
   std::vector<FunctionScope> scopes_;
+  bool has_orders_ = false;
 };
 
 std::optional<std::string> arity_error(const TermDef& def, std::size_t count) {

@@ -37,6 +37,7 @@ struct Node {
   std::uint32_t enclosing = 0;    ///< VAR, IMPLICIT_VAR: how many functions enclose it in all
   std::uint32_t slot = 0;         ///< VAR: which argument there
   bool is_literal = false;
+  bool is_row_expression = false;  ///< see reql/row_expression.hpp
   bool has_args_term = false;   ///< an argument is r.args: they are spliced when evaluated
   bool captures = false;        ///< FUNC: a function stands inside, so its scope may outlive the call
   bool contains_group = false;  ///< a GROUP term stands in it, so its first argument may be grouped data

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "reql/error.hpp"
+#include "reql/feeds/change_source.hpp"
 
 namespace reqld::reql {
 
@@ -13,6 +14,8 @@ void check_array_size(const Context& cx, std::size_t size) {
                  "`.  To raise the number of allowed elements, modify the `array_limit` option to `.run` (not available in the "
                  "Data Explorer), or use an index.");
 }
+
+ChangeSource Stream::change_source() const { throw_logic("Cannot call `changes` on an eager stream."); }
 
 bool StreamReader::next(Context& cx, Datum& row) {
   while (at_ == batch_.size()) {

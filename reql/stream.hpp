@@ -14,6 +14,8 @@ namespace reqld::reql {
 
 using Batch = std::vector<Datum>;
 
+struct ChangeSource;
+
 /// What kind of changes a stream that is a feed delivers; the notes of a reply tell the client.
 enum class FeedKind : std::uint8_t { kNone, kStream, kPoint, kOrderByLimit, kUnioned };
 
@@ -39,6 +41,8 @@ class Stream : public Object {
   /// Rows are found by something that a write to them may change (a secondary index), so a row might be met again. Streams
   /// over another stream pass its answer on.
   virtual bool may_revisit() const { return false; }
+  /// What a changefeed on these rows watches. Throws "Cannot call `changes` on an eager stream." when there is no such thing.
+  virtual ChangeSource change_source() const;
   /// A promise that no more than `rows` rows will be asked for, made before any was: a sort need not keep the others.
   virtual void expect_at_most(std::size_t /*rows*/) {}
 };

@@ -3,13 +3,12 @@
 #include "datum/key_codec.hpp"
 #include "reql/error.hpp"
 #include "reql/eval.hpp"
+#include "reql/feeds/change_source.hpp"
 #include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
 
-namespace {
-
-// Keys in [lower, upper): no key is a prefix of another, so a zero byte appended makes the next possible key.
+// No key is a prefix of another, so a zero byte appended makes the next possible key.
 storage::KeyRange key_range(const Bounds& bounds) {
   storage::KeyRange range{to_key(bounds.lower), to_key(bounds.upper)};
   if (bounds.lower_open) range.lower.push_back('\0');
@@ -17,14 +16,19 @@ storage::KeyRange key_range(const Bounds& bounds) {
   return range;
 }
 
+namespace {
+
+// A scan this long is worth a thread of its own.
+constexpr std::size_t kRowsInline = 500;
+
 storage::Reader::Limits storage_limits(const BatchLimits& limits) {
   return {std::min<std::size_t>(limits.max_rows, 4096), std::min<std::size_t>(limits.max_bytes, 1u << 20)};
 }
 
 class ScanStream : public Stream {
  public:
-  ScanStream(std::shared_ptr<const storage::TableInfo> table, storage::KeyRange range, Order order)
-      : table_(std::move(table)), range_(std::move(range)), order_(order) {}
+  ScanStream(std::shared_ptr<const storage::TableInfo> table, const Bounds& bounds, Order order)
+      : table_(std::move(table)), bounds_(bounds), range_(key_range(bounds)), order_(order) {}
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     if (ended_) return false;
@@ -39,16 +43,25 @@ class ScanStream : public Stream {
       return false;
     }
     (direction == storage::Direction::kForward ? range_.lower : range_.upper) = std::move(*resume);
-    // What takes more than one batch is worth a thread of its own.
-    if (cx.suspender) cx.suspender->move_to_pool();
+    read_ += rows_.size();
+    if (read_ > kRowsInline && cx.suspender) cx.suspender->move_to_pool();
     return true;
   }
   bool is_ordered() const override { return order_ != Order::kNone; }
+  ChangeSource change_source() const override {
+    ChangeSource watched;
+    watched.table = table_;
+    watched.bounds = bounds_;
+    watched.order = order_;
+    return watched;
+  }
 
  private:
   const std::shared_ptr<const storage::TableInfo> table_;
+  const Bounds bounds_;
   storage::KeyRange range_;
   const Order order_;
+  std::size_t read_ = 0;
   std::vector<storage::Row> rows_;
   bool ended_ = false;
 };
@@ -71,7 +84,8 @@ class StoredIndexCursor : public IndexCursor {
       ended_ = true;
       return false;
     }
-    if (cx.suspender) cx.suspender->move_to_pool();
+    read_ += rows_.size();
+    if (read_ > kRowsInline && cx.suspender) cx.suspender->move_to_pool();
     return true;
   }
 
@@ -81,6 +95,7 @@ class StoredIndexCursor : public IndexCursor {
   const storage::IndexRange range_;
   const Order order_;
   const IndexRead wanted_;
+  std::size_t read_ = 0;
   std::optional<std::string> resume_;
   std::vector<storage::Row> rows_;
   bool ended_ = false;
@@ -88,8 +103,14 @@ class StoredIndexCursor : public IndexCursor {
 
 class IndexStream : public Stream {
  public:
-  IndexStream(Ref<IndexCursor> cursor, Order order, IndexRead wanted)
-      : cursor_(std::move(cursor)), order_(order), wanted_(wanted) {}
+  IndexStream(Ref<IndexCursor> cursor, IndexRead wanted, std::shared_ptr<const storage::TableInfo> table, std::string index,
+              const Bounds& bounds, Order order)
+      : cursor_(std::move(cursor)),
+        wanted_(wanted),
+        table_(std::move(table)),
+        index_(std::move(index)),
+        bounds_(bounds),
+        order_(order) {}
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     entries_.clear();
@@ -100,11 +121,23 @@ class IndexStream : public Stream {
   }
   bool is_ordered() const override { return order_ != Order::kNone; }
   bool may_revisit() const override { return true; }
+  ChangeSource change_source() const override {
+    if (wanted_ == IndexRead::kValues) return Stream::change_source();
+    ChangeSource watched;
+    watched.table = table_;
+    watched.index = index_;
+    watched.bounds = bounds_;
+    watched.order = order_;
+    return watched;
+  }
 
  private:
   const Ref<IndexCursor> cursor_;
-  const Order order_;
   const IndexRead wanted_;
+  const std::shared_ptr<const storage::TableInfo> table_;
+  const std::string index_;
+  const Bounds bounds_;
+  const Order order_;
   std::vector<IndexEntry> entries_;
 };
 
@@ -122,7 +155,7 @@ class StoredTable : public Table {
   }
   std::uint64_t count(Context& cx) override { return cx.database().reader()->count(*info_); }
   Ref<Stream> scan(Context&, const Bounds& bounds, Order order) override {
-    return make_ref<ScanStream>(info_, key_range(bounds), order);
+    return make_ref<ScanStream>(info_, bounds, order);
   }
   void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows) override {
     const auto reader = cx.database().reader();
@@ -160,12 +193,13 @@ void Table::get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum
 }
 
 Ref<Stream> Table::index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) {
-  return make_ref<IndexStream>(index_cursor(cx, index, bounds, order, IndexRead::kDocuments), order, IndexRead::kDocuments);
+  return make_ref<IndexStream>(index_cursor(cx, index, bounds, order, IndexRead::kDocuments), IndexRead::kDocuments, stored(),
+                               index, bounds, order);
 }
 
 Ref<Stream> Table::index_values(Context& cx, const std::string& index, const Bounds& bounds) {
-  return make_ref<IndexStream>(index_cursor(cx, index, bounds, Order::kAscending, IndexRead::kValues), Order::kAscending,
-                               IndexRead::kValues);
+  return make_ref<IndexStream>(index_cursor(cx, index, bounds, Order::kAscending, IndexRead::kValues), IndexRead::kValues, stored(),
+                               index, bounds, Order::kAscending);
 }
 
 RowOutcome Table::write_row(Context&, const Datum&, const RowFunction&) {
@@ -237,6 +271,14 @@ class LookupStream : public Stream {
     return rows_->next(cx, limits, out);
   }
   bool may_revisit() const override { return index_ != table_->primary_key(); }
+  ChangeSource change_source() const override {
+    ChangeSource watched;
+    watched.table = table_->stored();
+    if (!watched.table) return Stream::change_source();
+    if (index_ != table_->primary_key()) watched.index = index_;
+    watched.bounds = {key_, key_, false, false};
+    return watched;
+  }
 
  private:
   Ref<Stream> open(Context& cx) const {

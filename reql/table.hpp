@@ -35,6 +35,9 @@ struct Bounds {
 /// What is wanted of an index.
 enum class IndexRead : std::uint8_t { kDocuments, kValues };
 
+/// The keys within bounds: of rows, or of values of a secondary index.
+storage::KeyRange key_range(const Bounds& bounds);
+
 /// Options of a write, from optional arguments and table settings.
 struct WriteOptions {
   std::optional<storage::Durability> durability;  ///< unset: the table's

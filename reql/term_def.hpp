@@ -33,6 +33,9 @@ inline constexpr TermFlags kWrites = 1u << 2;
 inline constexpr TermFlags kForbidsWrites = 1u << 3;
 /// Takes grouped data as it is; any other term is applied to each group.
 inline constexpr TermFlags kGroupAware = 1u << 4;
+/// Works on a grouped stream row by row, group by group at once (count, map …): see GroupedData::is_stream. Groups that are there
+/// already are done one by one, as with any other term.
+inline constexpr TermFlags kFusesGroups = 1u << 8;
 /// r.http: evaluated once before a write of a single row (docs/architecture.md).
 inline constexpr TermFlags kFetches = 1u << 5;
 

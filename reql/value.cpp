@@ -57,10 +57,14 @@ Datum to_datum(Context& cx, const Value& value) {
     case ValueKind::kSingleSelection: return value.object<SingleSelection>().row(cx);
     case ValueKind::kSequence: {
       auto& stream = value.object<Stream>();
-      if (stream.feed_kind() != FeedKind::kNone) throw_kind_error(cx, "DATUM", value);
+      if (!stream.is_array()) throw_kind_error(cx, "DATUM", value);
       return to_array(cx, stream);
     }
-    case ValueKind::kSelection: return to_array(cx, *value.object<Selection>().stream);
+    case ValueKind::kSelection: {
+      auto& stream = *value.object<Selection>().stream;
+      if (!stream.is_array()) throw_kind_error(cx, "DATUM", value);
+      return to_array(cx, stream);
+    }
     case ValueKind::kGroupedData: return grouped_to_datum(cx, value.object<GroupedData>());
     default: throw_kind_error(cx, "DATUM", value);
   }
@@ -79,6 +83,7 @@ Ref<Stream> to_stream(Context& cx, const Value& value) {
       if (d.is_null()) throw_non_existence(message);
       throw_logic(message);
     }
+    case ValueKind::kGroupedData: throw_logic("Cannot treat the output of `group` as a stream (did you mean to `ungroup`?).");
     default: throw_kind_error(cx, "SEQUENCE", value);
   }
 }
@@ -94,7 +99,7 @@ std::string type_of(Context&, const Value& value) {
     case ValueKind::kSingleSelection: return "SELECTION<OBJECT>";  // whether there is a row or not
     case ValueKind::kSequence: return value.object<Stream>().is_array() ? "ARRAY" : "STREAM";
     case ValueKind::kFunction: return "FUNCTION";
-    case ValueKind::kGroupedData: return "GROUPED_DATA";
+    case ValueKind::kGroupedData: return value.object<GroupedData>().is_stream() ? "GROUPED_STREAM" : "GROUPED_DATA";
   }
   return {};
 }

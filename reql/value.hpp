@@ -80,7 +80,7 @@ class Value {
 
 // Conversions. They throw the recorded errors without a position.
 
-/// Datum of any value that has one: streams become arrays (array_limit), a single selection its row, grouped data its
+/// Datum of any value that has one: array-like streams become arrays (array_limit), a single selection its row, grouped data its
 /// pseudo-type. Otherwise "Expected type DATUM but found TABLE:\ntable("x")".
 Datum to_datum(Context& cx, const Value& value);
 /// Arrays, streams, tables, selections; otherwise "Cannot convert NUMBER to SEQUENCE".

@@ -1,12 +1,25 @@
 #include "reql/streams/concat.hpp"
 
+#include "reql/feeds/change_source.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
 namespace reqld::reql {
 
 namespace {
 
+template <typename F>
+bool any_of(const std::vector<Ref<Stream>>& streams, F&& is) {
+  return std::any_of(streams.begin(), streams.end(), [&](const Ref<Stream>& s) { return s && is(*s); });
+}
+
 class ConcatStream : public Stream {
  public:
-  explicit ConcatStream(std::vector<Ref<Stream>> streams) : streams_(std::move(streams)) {}
+  explicit ConcatStream(std::vector<Ref<Stream>> streams)
+      : streams_(std::move(streams)), is_array_(!streams_.empty() && !any_of(streams_, [](const Stream& s) { return !s.is_array(); })) {}
+
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     const std::size_t before = out.size();
     while (at_ < streams_.size()) {
@@ -18,28 +31,74 @@ class ConcatStream : public Stream {
     }
     return false;
   }
-  bool is_infinite() const override {
-    for (const auto& s : streams_) {
-      if (s && s->is_infinite()) return true;
-    }
-    return false;
+  bool is_array() const override { return is_array_; }
+  bool is_infinite() const override { return any_of(streams_, [](const Stream& s) { return s.is_infinite(); }); }
+  bool may_revisit() const override { return any_of(streams_, [](const Stream& s) { return s.may_revisit(); }); }
+  void expect_at_most(std::size_t rows) override {
+    for (const auto& s : streams_) s->expect_at_most(rows);
   }
-  bool may_revisit() const override {
+
+  ChangeSource change_source() const override {
+    ChangeSource all;
+    all.kind = ChangeSource::Kind::kUnion;
+    for (const auto& s : streams_) all.parts.push_back(s->change_source());
+    return all;
+  }
+
+ private:
+  std::vector<Ref<Stream>> streams_;
+  const bool is_array_;
+  std::size_t at_ = 0;
+};
+
+/// Feeds, and what comes with them: each delivers when it has something.
+class FeedUnionStream : public Stream {
+ public:
+  explicit FeedUnionStream(std::vector<Ref<Stream>> streams) : streams_(std::move(streams)) {}
+
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    const std::size_t before = out.size();
+    for (std::size_t i = 0; i < streams_.size() && out.size() - before < limits.max_rows;) {
+      BatchLimits rest = limits;
+      rest.max_rows = limits.max_rows - (out.size() - before);
+      if (streams_[i]->next(cx, rest, out)) {
+        ++i;
+      } else {
+        streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    // None is to be heard last every time.
+    if (!streams_.empty()) std::rotate(streams_.begin(), streams_.begin() + 1, streams_.end());
+    return !streams_.empty();
+  }
+  bool is_infinite() const override { return true; }
+  FeedKind feed_kind() const override { return FeedKind::kUnioned; }
+  bool includes_states() const override { return any_of(streams_, [](const Stream& s) { return s.includes_states(); }); }
+  bool ready(const std::function<void()>& wake) override {
+    // Whichever comes first wakes, the others are then late.
+    const auto once = std::make_shared<std::atomic<bool>>(false);
+    const auto wake_once = [once, wake] {
+      if (!once->exchange(true)) wake();
+    };
     for (const auto& s : streams_) {
-      if (s && s->may_revisit()) return true;
+      if (!s->ready(wake_once)) continue;
+      if (!once->exchange(true)) return true;
+      return false;  // woken already
     }
     return false;
   }
 
  private:
   std::vector<Ref<Stream>> streams_;
-  std::size_t at_ = 0;
 };
 
 }  // namespace
 
 Ref<Stream> concat_streams(std::vector<Ref<Stream>> streams) {
   if (streams.size() == 1) return streams[0];
+  if (any_of(streams, [](const Stream& s) { return s.feed_kind() != FeedKind::kNone; })) {
+    return make_ref<FeedUnionStream>(std::move(streams));
+  }
   return make_ref<ConcatStream>(std::move(streams));
 }
 

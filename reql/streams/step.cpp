@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "reql/feeds/change_source.hpp"
 #include "reql/streams/derived.hpp"
 
 namespace reqld::reql {
@@ -38,6 +39,11 @@ class StepStream : public DerivedStream {
     if (any) read_ahead_ = rows.size() > before ? 0 : std::min(kMaxChunk, std::max<std::size_t>(16, chunk.max_rows * 2));
     if (!direct && !surplus_.empty()) return next(cx, limits, out);
     return !ended_;
+  }
+  ChangeSource change_source() const override {
+    ChangeSource watched = source().change_source();
+    (watched.kind == ChangeSource::Kind::kLimit ? watched.later_steps : watched.steps).push_back(step_);
+    return watched;
   }
   void expect_at_most(std::size_t rows) override {
     if (step_->is_one_to_one()) source().expect_at_most(rows);

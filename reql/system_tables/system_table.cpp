@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "reql/error.hpp"
+#include "reql/feeds/change_source.hpp"
+#include "reql/streams/derived.hpp"
 
 namespace reqld::reql {
 
@@ -31,6 +33,30 @@ bool within(const Datum& key, const Bounds& bounds) {
 
 }  // namespace
 
+namespace {
+
+// Rows made at once; a feed on them watches the table.
+class SystemRows : public DerivedStream {
+ public:
+  SystemRows(std::vector<Datum> rows, Ref<Table> table, const Bounds& bounds)
+      : DerivedStream(stream_of_rows(std::move(rows), false)), table_(std::move(table)), bounds_(bounds) {}
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override { return source().next(cx, limits, out); }
+  bool is_ordered() const override { return true; }
+  ChangeSource change_source() const override {
+    ChangeSource watched;
+    watched.kind = ChangeSource::Kind::kSystem;
+    watched.system_table = table_;
+    watched.bounds = bounds_;
+    return watched;
+  }
+
+ private:
+  const Ref<Table> table_;
+  const Bounds bounds_;
+};
+
+}  // namespace
+
 Datum SystemTable::get(Context& cx, const Datum& key) {
   for (Datum& row : rows(cx)) {
     if (*row.get("id") == key) return std::move(row);
@@ -44,16 +70,12 @@ Ref<Stream> SystemTable::scan(Context& cx, const Bounds& bounds, Order order) {
   std::sort(all.begin(), all.end(), [&](const Datum& a, const Datum& b) {
     return order == Order::kDescending ? *b.get("id") < *a.get("id") : *a.get("id") < *b.get("id");
   });
-  return stream_of_rows(std::move(all), false);
+  return make_ref<SystemRows>(std::move(all), Ref<Table>(this), bounds);
 }
 
-Ref<Stream> SystemTable::index_scan(Context&, const std::string& index, const Bounds&, Order) {
+Ref<IndexCursor> SystemTable::index_cursor(Context&, const std::string& index, const Bounds&, Order, IndexRead) {
   lookup_index(*this, index);
   throw_internal("A system table has no secondary index.");
-}
-
-Ref<Stream> SystemTable::index_values(Context& cx, const std::string& index, const Bounds& bounds) {
-  return index_scan(cx, index, bounds, Order::kNone);
 }
 
 RowOutcome SystemTable::write_row(Context&, const Datum&, const RowFunction&) {

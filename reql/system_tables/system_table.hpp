@@ -26,8 +26,8 @@ class SystemTable : public Table {
   Datum get(Context& cx, const Datum& key) override;
   std::uint64_t count(Context& cx) override { return rows(cx).size(); }
   Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) override;
-  Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order) override;
-  Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds) override;
+  Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
+                                IndexRead wanted) override;
   /// "It's illegal to write to the `rethinkdb.x` table." unless overridden.
   RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override;
 

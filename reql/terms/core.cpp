@@ -4,6 +4,7 @@
 
 #include "datum/json.hpp"
 #include "reql/eval.hpp"
+#include "reql/grouping.hpp"
 #include "reql/table.hpp"
 #include "reql/terms/families.hpp"
 
@@ -44,8 +45,19 @@ Value function(Args& args) {
 Value funcall(Args& args) {
   std::vector<Datum> values;
   const Ref<Function> f = args.function(0, Shorthand::kConstant);
-  for (std::size_t i = 1; i < args.size(); ++i) values.push_back(args.datum(i));
-  return f->call(args.cx(), values);
+  Value first;
+  if (args.has(1)) first = args.value(1);
+  const bool grouped = first.is(ValueKind::kGroupedData);
+  if (args.has(1)) values.push_back(grouped ? Datum() : Args::blaming(args.node_of(1), [&] { return to_datum(args.cx(), first); }));
+  for (std::size_t i = 2; i < args.size(); ++i) values.push_back(args.datum(i));
+  if (!grouped) return f->call(args.cx(), values);
+  // The function is called for each group.
+  GroupedData::Groups results;
+  for (const auto& [group, value] : first.object<GroupedData>().groups(args.cx())) {
+    values[0] = to_datum(args.cx(), value);
+    results.emplace_back(group, Value(f->call_datum(args.cx(), values)));
+  }
+  return Value(ValueKind::kGroupedData, make_ref<GroupedData>(std::move(results)));
 }
 
 Value spliced(Args&) { throw_logic("R.ARGS may only be used as an argument to another term."); }

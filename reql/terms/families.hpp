@@ -10,6 +10,7 @@ namespace reqld::reql {
 std::span<const TermDef> admin_terms();         // admin.cpp: databases, tables, indexes, write hooks
 std::span<const TermDef> aggregate_terms();     // aggregate.cpp: count, sum, avg, min, max, reduce, fold
 std::span<const TermDef> array_terms();         // array.cpp: elements and sets
+std::span<const TermDef> change_terms();    // changes.cpp: changefeeds
 std::span<const TermDef> control_terms();       // control.cpp: branch, default, error, uuid
 std::span<const TermDef> convert_terms();       // convert.cpp: coerce_to, type_of, JSON, binary, minval, maxval, literal
 std::span<const TermDef> core_terms();          // core.cpp: data, variables, functions
@@ -35,6 +36,7 @@ inline constexpr Family kFamilies[] = {
     admin_terms,
     aggregate_terms,
     array_terms,
+    change_terms,
     control_terms,
     convert_terms,
     core_terms,

@@ -1,0 +1,178 @@
+// Changes of the first rows of an ordered range: order_by(index).limit(n), min and max.
+
+#include <algorithm>
+
+#include "datum/key_codec.hpp"
+#include "reql/error.hpp"
+#include "reql/feeds/feed_part.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+class LimitPart : public FeedPart {
+ public:
+  LimitPart(Context& cx, ChangeSource source, const FeedOptions& options)
+      : source_(std::move(source)),
+        options_(options),
+        range_(key_range(source_.bounds)),
+        handle_(cx.engine().feeds().subscribe(*source_.table, std::nullopt, options.queue_size)) {
+    if (!source_.index.empty() && source_.index != source_.table->primary_key) index_ = source_.table->indexes.at(source_.index);
+  }
+
+  bool initial(Context& cx, bool show, Batch& out) override {
+    settle_subscription(cx);
+    window_ = read_window(cx);
+    if (!show) return true;
+    for (std::size_t i = 0; i < window_.size(); ++i) {
+      const Datum v = run_steps(cx, source_.later_steps, window_[i].value);
+      if (!v.is_null()) emit_initial(options_, v, out, i);
+    }
+    return true;
+  }
+
+  void drain(Context& cx, Batch& out) override {
+    for (const FeedEvent& event : take_events(*handle_, options_, out)) {
+      if (event.sequence <= read_at_) continue;
+      std::vector<Item> next = after(cx, event);
+      emit_difference(cx, window_, next, out);
+      window_ = std::move(next);
+    }
+  }
+
+  bool ready(const std::function<void()>& wake) override { return handle_->queue().ready(wake); }
+
+ private:
+  struct Item {
+    std::string position;  ///< index key, then primary key: what the window is sorted by
+    std::string key;
+    Datum value;  ///< the row after the steps before the limit
+  };
+
+  bool before(const Item& a, const Item& b) const {
+    return source_.order == Order::kDescending ? b.position < a.position : a.position < b.position;
+  }
+
+  void sort(std::vector<Item>& items) const {
+    std::sort(items.begin(), items.end(), [this](const Item& a, const Item& b) { return before(a, b); });
+    if (items.size() > source_.limit) items.resize(source_.limit);
+  }
+
+  // Adds the places that `row` has in the range.
+  void add_items(Context& cx, const std::string& key, const Datum& row, std::vector<Item>& out) {
+    if (row.is_null()) return;
+    const Datum value = run_steps(cx, source_.steps, row);
+    if (value.is_null()) return;
+    values_.clear();
+    if (index_) {
+      index_->function->keys(row, values_);
+    } else {
+      values_.push_back(*row.get(source_.table->primary_key));
+    }
+    for (const Datum& v : values_) {
+      std::string position = to_key(v);
+      if (position < range_.lower || position >= range_.upper) continue;
+      out.push_back({position + key, key, value});
+    }
+  }
+
+  std::vector<Item> read_window(Context& cx) {
+    const auto reader = cx.database().reader();
+    read_at_ = reader->sequence();
+    const auto direction = source_.order == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    std::vector<Item> items;
+    std::vector<storage::Row> rows;
+    const storage::Reader::Limits limits{std::min<std::size_t>(source_.limit + 1, 1000), 1u << 20};
+    if (index_) {
+      std::optional<std::string> resume;
+      do {
+        rows.clear();
+        resume = reader->scan_index(*source_.table, *index_, {range_}, direction, resume, limits, true, rows);
+        for (const storage::Row& row : rows) {
+          const Datum value = run_steps(cx, source_.steps, row.document);
+          if (!value.is_null()) items.push_back({to_key(row.index_value) + row.key, row.key, value});
+        }
+      } while (resume && items.size() < source_.limit);
+    } else {
+      storage::KeyRange rest = range_;
+      for (bool more = true; more && items.size() < source_.limit;) {
+        rows.clear();
+        const auto resume = reader->scan(*source_.table, rest, direction, limits, rows);
+        for (const storage::Row& row : rows) add_items(cx, row.key, row.document, items);
+        more = resume.has_value();
+        if (more) (direction == storage::Direction::kForward ? rest.lower : rest.upper) = *resume;
+      }
+    }
+    sort(items);
+    return items;
+  }
+
+  // The window after a change. What leaves a full one makes room for a row that only the index knows.
+  std::vector<Item> after(Context& cx, const FeedEvent& event) {
+    const bool full = window_.size() >= source_.limit;
+    std::vector<Item> items;
+    for (const Item& item : window_) {
+      if (item.key != event.key) items.push_back(item);
+    }
+    const bool left = items.size() < window_.size();
+    std::vector<Item> fresh;
+    add_items(cx, event.key, event.new_row, fresh);
+    if (full && left) {
+      // Still among the first as far as these are known: then no other row has come in.
+      const bool stays = fresh.size() == window_.size() - items.size() &&
+                         std::all_of(fresh.begin(), fresh.end(), [&](const Item& f) { return !before(window_.back(), f); });
+      if (!stays) return read_window(cx);
+    }
+    items.insert(items.end(), fresh.begin(), fresh.end());
+    sort(items);
+    return items;
+  }
+
+  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to, Batch& out) {
+    const auto find = [](const std::vector<Item>& in, const Item& what) {
+      return std::find_if(in.begin(), in.end(), [&](const Item& i) { return i.key == what.key; });
+    };
+    std::vector<std::size_t> removed, added;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const auto at = find(to, from[i]);
+      if (at == to.end()) {
+        removed.push_back(i);
+      } else if (!(at->value == from[i].value)) {
+        emit(cx, &from[i], i, &*at, static_cast<std::size_t>(at - to.begin()), out);
+      }
+    }
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      if (find(from, to[i]) == from.end()) added.push_back(i);
+    }
+    for (std::size_t i = 0; i < std::max(removed.size(), added.size()); ++i) {
+      const Item* old_item = i < removed.size() ? &from[removed[i]] : nullptr;
+      const Item* new_item = i < added.size() ? &to[added[i]] : nullptr;
+      emit(cx, old_item, old_item ? removed[i] : 0, new_item, new_item ? added[i] : 0, out);
+    }
+  }
+
+  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item, std::size_t new_offset, Batch& out) {
+    const Datum old_val = old_item ? run_steps(cx, source_.later_steps, old_item->value) : Datum();
+    const Datum new_val = new_item ? run_steps(cx, source_.later_steps, new_item->value) : Datum();
+    if (old_val == new_val) return;
+    emit_change(options_, old_val, new_val, out, old_item ? std::optional(old_offset) : std::nullopt,
+                new_item ? std::optional(new_offset) : std::nullopt);
+  }
+
+  const ChangeSource source_;
+  const FeedOptions options_;
+  const storage::KeyRange range_;
+  std::shared_ptr<const storage::IndexInfo> index_;
+  std::vector<Item> window_;
+  storage::Sequence read_at_ = 0;
+  std::vector<Datum> values_;
+  std::unique_ptr<FeedHub::Handle> handle_;
+};
+
+}  // namespace
+
+std::unique_ptr<FeedPart> make_limit_part(Context& cx, ChangeSource source, const FeedOptions& options) {
+  return std::make_unique<LimitPart>(cx, std::move(source), options);
+}
+
+}  // namespace reqld::reql

@@ -1,0 +1,76 @@
+// Changes of system tables: read again whenever the catalog changes.
+
+#include <map>
+
+#include "datum/key_codec.hpp"
+#include "reql/feeds/feed_part.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+class SystemPart : public FeedPart {
+ public:
+  SystemPart(Context& cx, ChangeSource source, const FeedOptions& options)
+      : source_(std::move(source)),
+        options_(options),
+        handle_(cx.engine().feeds().subscribe_catalog(options.queue_size)) {}
+
+  bool initial(Context& cx, bool show, Batch& out) override {
+    known_ = read(cx);
+    if (!show) return true;
+    if (!source_.key.is_null() && known_.empty()) emit_initial(options_, Datum(), out);
+    for (const auto& [key, value] : known_) emit_initial(options_, value, out);
+    return true;
+  }
+
+  void drain(Context& cx, Batch& out) override {
+    take_events(*handle_, options_, out);
+    std::map<std::string, Datum> now = read(cx);
+    for (const auto& [key, value] : known_) {
+      const auto at = now.find(key);
+      if (at == now.end()) {
+        emit_change(options_, value, Datum(), out);
+      } else if (!(at->second == value)) {
+        emit_change(options_, value, at->second, out);
+      }
+    }
+    for (const auto& [key, value] : now) {
+      if (!known_.contains(key)) emit_change(options_, Datum(), value, out);
+    }
+    known_ = std::move(now);
+  }
+
+  bool ready(const std::function<void()>& wake) override { return handle_->queue().ready(wake); }
+
+ private:
+  std::map<std::string, Datum> read(Context& cx) {
+    std::map<std::string, Datum> out;
+    const auto add = [&](const Datum& row) {
+      const Datum value = run_steps(cx, source_.steps, row);
+      if (!value.is_null()) out.emplace(to_key(*row.get("id")), value);
+    };
+    if (!source_.key.is_null()) {
+      if (const Datum row = source_.system_table->get(cx, source_.key); !row.is_null()) add(row);
+    } else {
+      for_each_row(cx, *source_.system_table->scan(cx, source_.bounds, Order::kNone), [&](Datum& row) {
+        add(row);
+        return true;
+      });
+    }
+    return out;
+  }
+
+  const ChangeSource source_;
+  const FeedOptions options_;
+  std::map<std::string, Datum> known_;
+  std::unique_ptr<FeedHub::Handle> handle_;
+};
+
+}  // namespace
+
+std::unique_ptr<FeedPart> make_system_part(Context& cx, ChangeSource source, const FeedOptions& options) {
+  return std::make_unique<SystemPart>(cx, std::move(source), options);
+}
+
+}  // namespace reqld::reql

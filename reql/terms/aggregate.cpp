@@ -1,0 +1,299 @@
+// Sequences as one value: count, sum, avg, min, max, reduce, fold.
+
+#include "datum/utf8.hpp"
+#include "reql/accumulate.hpp"
+#include "reql/eval.hpp"
+#include "reql/grouping.hpp"
+#include "reql/predicate.hpp"
+#include "reql/sequence.hpp"
+#include "reql/streams/fold_emit.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+/// Folds `v` (argument 0): as a whole, or each of its groups.
+Value aggregate_value(Args& args, const Value& v, const Aggregation& aggregation) {
+  if (v.is(ValueKind::kGroupedData)) {
+    return Value(ValueKind::kGroupedData, v.object<GroupedData>().aggregate(args.cx(), aggregation));
+  }
+  const Sequence source = to_sequence(args, v, 0);
+  refuse_infinite(args, 0, *source.stream);
+  const auto accumulator = aggregation.start();
+  for_each_batch(args.cx(), *source.stream, [&](Batch& batch) {
+    for (const Datum& row : batch) accumulator->add(args.cx(), row);
+    return true;
+  });
+  return Value(accumulator->finish(args.cx()));
+}
+
+/// An Aggregation of accumulators that are made from one argument.
+template <typename A, typename T>
+class AggregationOf : public Aggregation {
+ public:
+  explicit AggregationOf(T argument) : argument_(std::move(argument)) {}
+  std::unique_ptr<Accumulator> start() const override { return std::make_unique<A>(argument_); }
+
+ private:
+  const T argument_;
+};
+
+/// What is folded of each row: the row itself without a function. A row that lacks it (nullopt) does not count.
+class RowValue {
+ public:
+  explicit RowValue(Ref<Function> function) : function_(std::move(function)) {}
+  std::optional<Datum> of(Context& cx, const Datum& row) const {
+    return function_ ? function_->call1_if_exists(cx, row) : std::optional(row);
+  }
+
+ private:
+  Ref<Function> function_;
+};
+
+RowValue row_value_arg(Args& args) {
+  return RowValue(args.has(1) ? args.function(1, Shorthand::kField) : Ref<Function>());
+}
+
+// count
+
+class CountAccumulator : public Accumulator {
+ public:
+  explicit CountAccumulator(const std::optional<Predicate>& predicate) : predicate_(predicate) {}
+  void add(Context& cx, const Datum& row) override {
+    if (!predicate_ || predicate_->test(cx, row) == Predicate::Answer::kYes) ++count_;
+  }
+  bool any() const override { return count_ > 0; }
+  Datum finish(Context&) override { return Datum::integer(static_cast<std::int64_t>(count_)); }
+
+ private:
+  const std::optional<Predicate>& predicate_;  // of the aggregation, which outlives this
+  std::uint64_t count_ = 0;
+};
+
+class CountEqualAccumulator : public Accumulator {
+ public:
+  explicit CountEqualAccumulator(const Datum& value) : value_(value) {}
+  void add(Context&, const Datum& row) override { count_ += row == value_ ? 1 : 0; }
+  bool any() const override { return count_ > 0; }
+  Datum finish(Context&) override { return Datum::integer(static_cast<std::int64_t>(count_)); }
+
+ private:
+  const Datum value_;
+  std::uint64_t count_ = 0;
+};
+
+/// The size of what is no sequence, or known without reading it.
+std::optional<std::uint64_t> known_size(Args& args, const Value& v) {
+  switch (v.kind()) {
+    case ValueKind::kTable: return v.object<TableSlice>().table->count(args.cx());
+    case ValueKind::kDatum:
+    case ValueKind::kSingleSelection: break;
+    default: return std::nullopt;
+  }
+  const Datum d = to_datum(args.cx(), v);
+  switch (d.type()) {
+    case Type::kArray: return d.array_size();
+    case Type::kObject: return d.object_size();
+    case Type::kString: return utf8::count(d.as_string());
+    case Type::kBinary: return d.binary_size();
+    default: return std::nullopt;
+  }
+}
+
+/// A slice by a secondary index is counted without its documents.
+std::optional<Value> count_index(Args& args, const Value& v) {
+  if (!v.is(ValueKind::kTableSlice)) return std::nullopt;
+  const auto& slice = v.object<TableSlice>();
+  if (slice.index.empty() || slice.index == slice.table->primary_key()) return std::nullopt;
+  std::int64_t count = 0;
+  for_each_batch(args.cx(), *slice.table->index_values(args.cx(), slice.index, slice.bounds), [&](Batch& batch) {
+    count += static_cast<std::int64_t>(batch.size());
+    return true;
+  });
+  return Value(Datum::integer(count));
+}
+
+Value count(Args& args) {
+  const Value v = args.value(0);
+  if (!args.has(1)) {
+    if (const auto size = known_size(args, v)) return Value(Datum::integer(static_cast<std::int64_t>(*size)));
+    if (auto counted = count_index(args, v)) return std::move(*counted);
+    return aggregate_value(args, v, AggregationOf<CountAccumulator, std::optional<Predicate>>(std::nullopt));
+  }
+  const Value wanted = args.value(1);
+  if (wanted.is(ValueKind::kFunction)) {
+    Predicate predicate(wanted.ref<Function>(), args.node_of(1));
+    return aggregate_value(args, v, AggregationOf<CountAccumulator, std::optional<Predicate>>(std::move(predicate)));
+  }
+  const Datum value = Args::blaming(args.node_of(1), [&] { return to_datum(args.cx(), wanted); });
+  return aggregate_value(args, v, AggregationOf<CountEqualAccumulator, Datum>(value));
+}
+
+// sum, avg
+
+class SumAccumulator : public Accumulator {
+ public:
+  explicit SumAccumulator(const RowValue& value) : value_(value) {}
+  void add(Context& cx, const Datum& row) override {
+    const auto v = value_.of(cx, row);
+    if (!v || v->is_null()) return;
+    sum_ += v->as_number();
+    ++count_;
+  }
+  bool any() const override { return count_ > 0; }
+  Datum finish(Context&) override { return Datum::number(sum_); }
+
+ protected:
+  double sum() const { return sum_; }
+  std::uint64_t count() const { return count_; }
+
+ private:
+  const RowValue& value_;
+  double sum_ = 0;
+  std::uint64_t count_ = 0;
+};
+
+[[noreturn]] void throw_empty(std::string_view what, std::string_view term) {
+  throw_non_existence("Cannot take the " + std::string(what) + " of an empty stream.  (If you passed `" + std::string(term) +
+                      "` a field name, it may be that no elements of the stream had that field.)");
+}
+
+class AverageAccumulator : public SumAccumulator {
+ public:
+  using SumAccumulator::SumAccumulator;
+  Datum finish(Context&) override {
+    if (!any()) throw_empty("average", "avg");
+    return Datum::number(sum() / static_cast<double>(count()));
+  }
+};
+
+Value sum(Args& args) {
+  const Value v = args.value(0);
+  return aggregate_value(args, v, AggregationOf<SumAccumulator, RowValue>(row_value_arg(args)));
+}
+
+Value avg(Args& args) {
+  const Value v = args.value(0);
+  return aggregate_value(args, v, AggregationOf<AverageAccumulator, RowValue>(row_value_arg(args)));
+}
+
+// min, max
+
+template <bool kMax>
+class ExtremeAccumulator : public Accumulator {
+ public:
+  explicit ExtremeAccumulator(const RowValue& value) : value_(value) {}
+  void add(Context& cx, const Datum& row) override {
+    auto v = value_.of(cx, row);
+    if (!v) return;
+    if (row_) {
+      const int order = compare(*v, best_);
+      if (kMax ? order <= 0 : order >= 0) return;
+    }
+    // Not to keep the whole buffer that rows are read in.
+    best_ = v->compact();
+    row_ = row.compact();
+  }
+  bool any() const override { return row_.has_value(); }
+  Datum finish(Context&) override {
+    if (!row_) throw_empty(kMax ? "max" : "min", kMax ? "max" : "min");
+    return *row_;
+  }
+
+ private:
+  const RowValue& value_;
+  Datum best_;
+  std::optional<Datum> row_;
+};
+
+/// The first row in the order of an index.
+Value extreme_of_index(Args& args, const std::string& index, bool max) {
+  const Ref<Table> table = args.table(0);
+  TableSlice slice(table);
+  slice.index = index;
+  slice.order = max ? Order::kDescending : Order::kAscending;
+  const Ref<Stream> rows = slice_stream(args.cx(), slice);
+  Batch batch;
+  BatchLimits limits;
+  limits.max_rows = 1;
+  bool more = true;
+  while (more && batch.empty()) more = rows->next(args.cx(), limits, batch);
+  if (batch.empty()) throw_logic(std::string("`") + (max ? "max" : "min") + "` found no entries in the specified index.");
+  return Value(batch.front());
+}
+
+template <bool kMax>
+Value extreme(Args& args) {
+  if (const auto index = args.string_optarg("index")) return extreme_of_index(args, *index, kMax);
+  const Value v = args.value(0);
+  return aggregate_value(args, v, AggregationOf<ExtremeAccumulator<kMax>, RowValue>(row_value_arg(args)));
+}
+
+// reduce, fold
+
+class ReduceAccumulator : public Accumulator {
+ public:
+  explicit ReduceAccumulator(const Ref<Function>& function) : function_(function) {}
+  void add(Context& cx, const Datum& row) override { result_ = result_ ? function_->call2(cx, *result_, row) : row.compact(); }
+  bool any() const override { return result_.has_value(); }
+  Datum finish(Context&) override {
+    if (result_) return *result_;
+    // The function's body is blamed, as recorded.
+    const Node* node = function_->node();
+    if (node && node->def->type == TermType::kFunc) node = node->args[1];
+    throw EvalError(ErrorCode::kNonExistence, "Cannot reduce over an empty stream.", node);
+  }
+
+ private:
+  const Ref<Function>& function_;
+  std::optional<Datum> result_;
+};
+
+Value reduce(Args& args) {
+  const Value v = args.value(0);
+  return aggregate_value(args, v, AggregationOf<ReduceAccumulator, Ref<Function>>(args.function(1)));
+}
+
+Value fold(Args& args) {
+  const Sequence source = sequence_arg(args, 0);
+  Datum accumulator = args.datum(1);
+  FoldFunctions functions{args.function(2), args.function_optarg("emit"), args.function_optarg("final_emit")};
+  if (functions.emit) {
+    return Value(fold_emit_stream(source.stream, std::move(accumulator), std::move(functions), &args.node()));
+  }
+  refuse_infinite(args, 0, *source.stream);
+  for_each_batch(args.cx(), *source.stream, [&](Batch& batch) {
+    for (const Datum& row : batch) accumulator = functions.combine->call2(args.cx(), accumulator, row);
+    return true;
+  });
+  if (functions.final_emit) return functions.final_emit->call(args.cx(), std::span<const Datum>(&accumulator, 1));
+  return Value(std::move(accumulator));
+}
+
+constexpr std::string_view kIndexOptarg[] = {"index"};
+constexpr std::string_view kFoldOptargs[] = {"emit", "final_emit"};
+constexpr TermFlags kAggregates = kFusesGroups | kForbidsWrites;
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kCount, .name = "count", .arity = between(1, 2), .flags = kAggregates, .eval = count,
+     .doc = "How many rows, or how many that equal a value, or for which a function holds; the size of a string, binary or object."},
+    {.type = TermType::kSum, .name = "sum", .arity = between(1, 2), .flags = kAggregates, .eval = sum,
+     .doc = "The sum of the rows, of one of their fields, or of a function of them."},
+    {.type = TermType::kAvg, .name = "avg", .arity = between(1, 2), .flags = kAggregates, .eval = avg,
+     .doc = "The average of the rows, of one of their fields, or of a function of them."},
+    {.type = TermType::kMin, .name = "min", .arity = between(1, 2), .flags = kAggregates, .eval = extreme<false>,
+     .optargs = kIndexOptarg, .doc = "The least row, or that with the least field, function, or index value."},
+    {.type = TermType::kMax, .name = "max", .arity = between(1, 2), .flags = kAggregates, .eval = extreme<true>,
+     .optargs = kIndexOptarg, .doc = "The greatest row, or that with the greatest field, function, or index value."},
+    {.type = TermType::kReduce, .name = "reduce", .arity = exactly(2), .flags = kAggregates, .eval = reduce,
+     .doc = "The rows put together two by two by a function that may take them in any order."},
+    {.type = TermType::kFold, .name = "fold", .arity = exactly(3), .flags = kAggregates, .eval = fold, .optargs = kFoldOptargs,
+     .doc = "The rows put together one after the other, from a start; with `emit`, a stream of what comes on the way."},
+};
+
+}  // namespace
+
+std::span<const TermDef> aggregate_terms() { return kTerms; }
+
+}  // namespace reqld::reql

@@ -1,0 +1,246 @@
+// Arrays as values: adding, removing and replacing elements, and arrays as sets.
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "reql/eval.hpp"
+#include "reql/sequence.hpp"
+#include "reql/streams/step.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+using DatumSet = std::unordered_set<Datum, DatumHash>;
+
+// Wrong types blame the term here, as recorded.
+Datum array_arg(Args& args, std::size_t i) {
+  Datum d = args.datum(i);
+  if (!d.is(Type::kArray)) throw_type_error("ARRAY", d.type());
+  return d;
+}
+
+std::int64_t index_arg(Args& args, std::size_t i) { return args.datum(i).as_integer(); }
+
+/// Where index `n` lies in an array of `size`; -1 is `last`.
+std::size_t position(std::int64_t n, std::size_t size, std::size_t last) {
+  const std::int64_t at = n < 0 ? n + static_cast<std::int64_t>(last) + 1 : n;
+  if (at < 0) throw_non_existence("Index out of bounds: " + std::to_string(n));
+  if (at > static_cast<std::int64_t>(last)) {
+    throw_non_existence("Index `" + std::to_string(n) + "` out of bounds for array of size: `" + std::to_string(size) + "`.");
+  }
+  return static_cast<std::size_t>(at);
+}
+
+void append_elements(ArrayBuilder& builder, const Datum& array, std::size_t from, std::size_t to) {
+  for (std::size_t i = from; i < to; ++i) builder.add(array.at(i));
+}
+
+Value append(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const Datum element = args.datum(1);
+  check_array_size(args.cx(), array.array_size() + 1);
+  ArrayBuilder builder;
+  append_elements(builder, array, 0, array.array_size());
+  builder.add(element);
+  return Value(builder.finish());
+}
+
+Value prepend(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const Datum element = args.datum(1);
+  check_array_size(args.cx(), array.array_size() + 1);
+  ArrayBuilder builder;
+  builder.add(element);
+  append_elements(builder, array, 0, array.array_size());
+  return Value(builder.finish());
+}
+
+Value insert_at(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const std::size_t size = array.array_size();
+  const std::size_t at = position(index_arg(args, 1), size, size);
+  const Datum element = args.datum(2);
+  check_array_size(args.cx(), size + 1);
+  ArrayBuilder builder;
+  append_elements(builder, array, 0, at);
+  builder.add(element);
+  append_elements(builder, array, at, size);
+  return Value(builder.finish());
+}
+
+Value splice_at(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const std::size_t size = array.array_size();
+  const std::size_t at = position(index_arg(args, 1), size, size);
+  const Datum elements = array_arg(args, 2);
+  check_array_size(args.cx(), size + elements.array_size());
+  ArrayBuilder builder;
+  append_elements(builder, array, 0, at);
+  append_elements(builder, elements, 0, elements.array_size());
+  append_elements(builder, array, at, size);
+  return Value(builder.finish());
+}
+
+/// For terms that need an element to be there.
+std::size_t element_position(std::int64_t n, std::size_t size) {
+  if (size == 0 && n >= 0) {
+    throw_non_existence("Index `" + std::to_string(n) + "` out of bounds for array of size: `0`.");
+  }
+  if (size == 0) throw_non_existence("Index out of bounds: " + std::to_string(n));
+  return position(n, size, size - 1);
+}
+
+Value change_at(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const std::size_t size = array.array_size();
+  const std::size_t at = element_position(index_arg(args, 1), size);
+  const Datum element = args.datum(2);
+  ArrayBuilder builder;
+  append_elements(builder, array, 0, at);
+  builder.add(element);
+  append_elements(builder, array, at + 1, size);
+  return Value(builder.finish());
+}
+
+Value delete_at(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const std::size_t size = array.array_size();
+  std::size_t from, to;
+  if (args.size() == 2) {
+    from = element_position(index_arg(args, 1), size);
+    to = from + 1;
+  } else {
+    // The end may lie behind the last element, but -1 still means that element.
+    const auto bound = [&](std::int64_t n) { return n < 0 ? element_position(n, size) : position(n, size, size); };
+    const std::int64_t first = index_arg(args, 1);
+    const std::int64_t last = index_arg(args, 2);
+    from = bound(first);
+    to = bound(last);
+    if (from > to) {
+      throw_logic("Start index `" + std::to_string(from) + "` is greater than end index `" + std::to_string(to) + "`.");
+    }
+  }
+  ArrayBuilder builder;
+  append_elements(builder, array, 0, from);
+  append_elements(builder, array, to, size);
+  return Value(builder.finish());
+}
+
+// Sets keep the order in which elements first appear.
+
+/// Adds the elements of `array` that `seen` does not have, and remembers them.
+void append_new(ArrayBuilder& builder, const Datum& array, DatumSet& seen) {
+  for (std::size_t i = 0; i < array.array_size(); ++i) {
+    const Datum element = array.at(i);
+    if (seen.insert(element).second) builder.add(element);
+  }
+}
+
+DatumSet set_of(const Datum& array) {
+  DatumSet set(array.array_size());
+  for (std::size_t i = 0; i < array.array_size(); ++i) set.insert(array.at(i));
+  return set;
+}
+
+Value finish_set(Args& args, ArrayBuilder& builder) {
+  check_array_size(args.cx(), builder.size());
+  return Value(builder.finish());
+}
+
+Value set_insert(Args& args) {
+  const Datum array = array_arg(args, 0);
+  const Datum element = args.datum(1);
+  ArrayBuilder builder;
+  DatumSet seen;
+  append_new(builder, array, seen);
+  if (!seen.contains(element)) builder.add(element);
+  return finish_set(args, builder);
+}
+
+Value set_union(Args& args) {
+  const Datum left = array_arg(args, 0);
+  const Datum right = array_arg(args, 1);
+  ArrayBuilder builder;
+  DatumSet seen;
+  append_new(builder, left, seen);
+  append_new(builder, right, seen);
+  return finish_set(args, builder);
+}
+
+Value set_intersection(Args& args) {
+  DatumSet left = set_of(array_arg(args, 0));
+  const Datum right = array_arg(args, 1);
+  ArrayBuilder builder;
+  for (std::size_t i = 0; i < right.array_size(); ++i) {
+    const Datum element = right.at(i);
+    if (left.erase(element) > 0) builder.add(element);
+  }
+  return finish_set(args, builder);
+}
+
+Value set_difference(Args& args) {
+  const Datum left = array_arg(args, 0);
+  DatumSet seen = set_of(array_arg(args, 1));
+  ArrayBuilder builder;
+  append_new(builder, left, seen);
+  return finish_set(args, builder);
+}
+
+class DifferenceStep : public RowStep {
+ public:
+  explicit DifferenceStep(DatumSet removed) : removed_(std::move(removed)) {}
+  void run(Context&, Batch& rows, std::size_t from) override {
+    rows.erase(std::remove_if(rows.begin() + static_cast<std::ptrdiff_t>(from), rows.end(),
+                              [&](const Datum& row) { return removed_.contains(row); }),
+               rows.end());
+  }
+
+ private:
+  const DatumSet removed_;
+};
+
+Value difference(Args& args) {
+  const Sequence left = sequence_arg(args, 0);
+  const Sequence right = sequence_arg(args, 1);
+  refuse_infinite(args, 1, *right.stream);
+  DatumSet removed;
+  for_each_batch(args.cx(), *right.stream, [&](Batch& batch) {
+    for (const Datum& row : batch) removed.insert(row.compact());
+    check_array_size(args.cx(), removed.size());
+    return true;
+  });
+  return Value(step_stream(left.stream, make_ref<DifferenceStep>(std::move(removed))));
+}
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kAppend, .name = "append", .arity = exactly(2), .eval = append,
+     .doc = "The array with one more element at its end."},
+    {.type = TermType::kPrepend, .name = "prepend", .arity = exactly(2), .eval = prepend,
+     .doc = "The array with one more element at its front."},
+    {.type = TermType::kInsertAt, .name = "insert_at", .arity = exactly(3), .eval = insert_at,
+     .doc = "The array with an element put before that of an index."},
+    {.type = TermType::kSpliceAt, .name = "splice_at", .arity = exactly(3), .eval = splice_at,
+     .doc = "The array with another's elements put before that of an index."},
+    {.type = TermType::kDeleteAt, .name = "delete_at", .arity = between(2, 3), .eval = delete_at,
+     .doc = "The array without one element, or without those from an index up to another."},
+    {.type = TermType::kChangeAt, .name = "change_at", .arity = exactly(3), .eval = change_at,
+     .doc = "The array with one element replaced."},
+    {.type = TermType::kDifference, .name = "difference", .arity = exactly(2), .eval = difference,
+     .doc = "A sequence without all elements of another."},
+    {.type = TermType::kSetInsert, .name = "set_insert", .arity = exactly(2), .eval = set_insert,
+     .doc = "An array as a set, with one more element."},
+    {.type = TermType::kSetUnion, .name = "set_union", .arity = exactly(2), .eval = set_union,
+     .doc = "The distinct elements of two arrays."},
+    {.type = TermType::kSetIntersection, .name = "set_intersection", .arity = exactly(2), .eval = set_intersection,
+     .doc = "The distinct elements that two arrays share."},
+    {.type = TermType::kSetDifference, .name = "set_difference", .arity = exactly(2), .eval = set_difference,
+     .doc = "The distinct elements of one array that another lacks."},
+};
+
+}  // namespace
+
+std::span<const TermDef> array_terms() { return kTerms; }
+
+}  // namespace reqld::reql

@@ -1,0 +1,72 @@
+// Grouping: group, ungroup. What comes in between works group by group: see reql/grouping.hpp.
+
+#include "reql/eval.hpp"
+#include "reql/grouping.hpp"
+#include "reql/sequence.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+Value group(Args& args) {
+  const Value v = args.value(0);
+  if (v.is(ValueKind::kGroupedData)) {
+    if (!v.object<GroupedData>().is_stream()) return eval_over_groups(args.node(), args.env(), v);
+    throw EvalError(ErrorCode::kQueryLogic, "Cannot call `group` on the output of `group` (did you mean to `ungroup`?).",
+                    args.node_of(0));
+  }
+  const auto index = args.string_optarg("index");
+  Sequence source;
+  if (!index) source = to_sequence(args, v, 0);
+  GroupKeys keys;
+  for (std::size_t i = 1; i < args.size(); ++i) keys.functions.push_back(args.function(i, Shorthand::kField));
+  keys.multi = args.bool_optarg("multi").value_or(false);
+  const auto grouped = [&](auto rows) {
+    return Value(ValueKind::kGroupedData, make_ref<GroupedData>(std::move(rows), std::move(keys), &args.node()));
+  };
+  if (!index) {
+    if (keys.functions.empty()) throw_logic("Cannot group by nothing.");
+    return grouped(source.stream);
+  }
+  if (!v.is(ValueKind::kTable)) Args::blaming(args.node_of(0), [&] { throw_kind_error(args.cx(), "TABLE", v); });
+  const Ref<TableSlice> slice = make_ref<TableSlice>(v.object<TableSlice>());
+  if (*index == slice->table->primary_key()) {
+    keys.functions.push_back(field_function(Datum::string(*index), args.optarg_node("index")));
+    return grouped(slice_stream(args.cx(), *slice));
+  }
+  slice->index = *index;
+  return grouped(slice);
+}
+
+Value ungroup(Args& args) {
+  const Value v = args.value(0);
+  if (!v.is(ValueKind::kGroupedData)) {
+    Args::blaming(args.node_of(0), [&] { throw_kind_error(args.cx(), "GROUPED_DATA", v); });
+  }
+  const GroupedData::Groups& groups = v.object<GroupedData>().groups(args.cx());
+  check_array_size(args.cx(), groups.size());
+  ArrayBuilder all;
+  for (const auto& [group_key, value] : groups) {
+    ObjectBuilder entry;
+    entry.set("group", group_key);
+    entry.set("reduction", to_datum(args.cx(), value));
+    all.add(entry.finish());
+  }
+  return Value(all.finish());
+}
+
+constexpr std::string_view kGroupOptargs[] = {"index", "multi"};
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kGroup, .name = "group", .arity = at_least(1), .flags = kGroupAware | kForbidsWrites, .eval = group,
+     .optargs = kGroupOptargs, .doc = "Rows in groups, by fields, functions or an index; terms that follow are applied to each group."},
+    {.type = TermType::kUngroup, .name = "ungroup", .arity = exactly(1), .flags = kGroupAware, .eval = ungroup,
+     .doc = "Groups as an array of {group, reduction}."},
+};
+
+}  // namespace
+
+std::span<const TermDef> group_terms() { return kTerms; }
+
+}  // namespace reqld::reql

@@ -1,0 +1,79 @@
+// Joins: inner_join, outer_join, eq_join, zip.
+
+#include "reql/eval.hpp"
+#include "reql/grouping.hpp"
+#include "reql/merge.hpp"
+#include "reql/sequence.hpp"
+#include "reql/streams/join.hpp"
+#include "reql/streams/step.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+template <JoinKind kKind>
+Value nested_join(Args& args) {
+  const Sequence left = sequence_arg(args, 0);
+  Value right = args.value(1);
+  to_sequence(args, right, 1);
+  return Value(nested_loop_join(left.stream, std::move(right), args.function(2), kKind));
+}
+
+Value eq_join(Args& args) {
+  const Sequence left = sequence_arg(args, 0);
+  const Ref<Function> key = args.function(1, Shorthand::kField);
+  const Ref<Table> table = args.table(2);
+  const std::string index = args.string_optarg("index").value_or(table->primary_key());
+  // Rows come in the order of the left side, whether that was asked for or not.
+  args.bool_optarg("ordered");
+  lookup_index(*table, index);
+  return Value(lookup_join(left.stream, key, table, index, &args.node()));
+}
+
+class ZipStep : public RowStep {
+ public:
+  explicit ZipStep(const Node* node) : node_(node) {}
+  void run(Context&, Batch& rows, std::size_t from) override {
+    Args::blaming(node_, [&] {
+      for (std::size_t i = from; i < rows.size(); ++i) rows[i] = zipped(rows[i]);
+    });
+  }
+  bool is_one_to_one() const override { return true; }
+
+ private:
+  static Datum zipped(const Datum& pair) {
+    auto left = pair.get("left");
+    if (!left) throw_logic("ZIP can only be called on the result of a join.");
+    const auto right = pair.get("right");
+    return right ? merge(*left, *right) : std::move(*left);
+  }
+
+  const Node* const node_;
+};
+
+Value zip(Args& args) {
+  const Value v = args.value(0);
+  const Ref<ZipStep> step = make_ref<ZipStep>(&args.node());
+  if (v.is(ValueKind::kGroupedData)) return Value(ValueKind::kGroupedData, v.object<GroupedData>().with(step));
+  return Value(step_stream(to_sequence(args, v, 0).stream, step));
+}
+
+constexpr std::string_view kEqJoinOptargs[] = {"index", "ordered"};
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kInnerJoin, .name = "inner_join", .arity = exactly(3), .flags = kForbidsWrites,
+     .eval = nested_join<JoinKind::kInner>, .doc = "{left, right} for each pair of rows for which a function holds."},
+    {.type = TermType::kOuterJoin, .name = "outer_join", .arity = exactly(3), .flags = kForbidsWrites,
+     .eval = nested_join<JoinKind::kOuter>, .doc = "inner_join, with {left} for rows that have no partner."},
+    {.type = TermType::kEqJoin, .name = "eq_join", .arity = exactly(3), .flags = kForbidsWrites, .eval = eq_join,
+     .optargs = kEqJoinOptargs, .doc = "{left, right} for each row and those of a table whose key, or index value, is a field or function of it."},
+    {.type = TermType::kZip, .name = "zip", .arity = exactly(1), .flags = kFusesGroups, .eval = zip,
+     .doc = "The pairs that a join makes, merged."},
+};
+
+}  // namespace
+
+std::span<const TermDef> join_terms() { return kTerms; }
+
+}  // namespace reqld::reql
