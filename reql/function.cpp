@@ -80,7 +80,9 @@ class ReqlFunction : public Function {
     return Function::call1_if_exists(cx, row);
   }
 
-  std::optional<std::size_t> arity() const override { return arity_; }
+  std::optional<std::size_t> arity() const override {
+    return arity_ == 0 ? std::nullopt : std::optional<std::size_t>(arity_);
+  }
   TermFlags flags() const override { return node_.subtree_flags; }
   std::optional<Source> source() const override {
     Source out;

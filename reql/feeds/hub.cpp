@@ -113,6 +113,13 @@ void FeedHub::on_changes(const std::vector<storage::RowChange>& changes) {
   }
 }
 
+void FeedHub::system_table_changed() {
+  FeedEvent event;
+  event.catalog = true;
+  const std::shared_lock lock(mutex_);
+  for (const auto& subscription : catalog_) subscription->push(event);
+}
+
 void FeedHub::on_catalog(const storage::CatalogChange& change) {
   const std::shared_lock lock(mutex_);
   FeedEvent event;

@@ -81,6 +81,9 @@ class FeedHub : public storage::ChangeListener {
   /// Changes of the catalog.
   std::unique_ptr<Handle> subscribe_catalog(std::size_t capacity);
 
+  /// For what changes a system table and is no change of the catalog (users, permissions …). Any thread.
+  void system_table_changed();
+
   bool wants(const storage::TableInfo& table) override;
   void on_changes(const std::vector<storage::RowChange>& changes) override;
   void on_catalog(const storage::CatalogChange& change) override;

@@ -72,7 +72,12 @@ class FeedUnionStream : public Stream {
     return !streams_.empty();
   }
   bool is_infinite() const override { return true; }
-  FeedKind feed_kind() const override { return FeedKind::kUnioned; }
+  FeedKind feed_kind() const override {
+    if (streams_.empty()) return FeedKind::kStream;
+    const FeedKind first = streams_.front()->feed_kind();
+    const bool all_alike = !any_of(streams_, [first](const Stream& s) { return s.feed_kind() != first; });
+    return all_alike ? first : FeedKind::kUnioned;
+  }
   bool includes_states() const override { return any_of(streams_, [](const Stream& s) { return s.includes_states(); }); }
   bool ready(const std::function<void()>& wake) override {
     // Whichever comes first wakes, the others are then late.

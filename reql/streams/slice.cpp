@@ -30,6 +30,8 @@ class SliceStream : public DerivedStream {
   }
   // A feed stays one: it ends after so many changes, but nobody knows when.
   bool is_infinite() const override { return to_ == kToTheEnd && DerivedStream::is_infinite(); }
+  // As recorded: a feed cut short is not announced as one with states.
+  bool includes_states() const override { return false; }
   ChangeSource change_source() const override {
     ChangeSource watched = source().change_source();
     if (from_ > 0) return Stream::change_source();

@@ -19,6 +19,7 @@ struct Entry {
   std::string_view id;
 };
 constexpr Entry kTables[] = {
+    {"_debug_scratch", make_debug_scratch_table, ""},
     {"db_config", make_db_config_table, "77e2a360-e196-5a6e-8a02-341743cfe122"},
     {"table_config", make_table_config_table, "4c16a05c-fbdd-5cbf-9e28-57d927474b01"},
     {"table_status", make_table_status_table, "bd984e39-2e8b-5ef3-9ca8-cec6a9de24a1"},
@@ -98,7 +99,9 @@ std::string system_table_id(const std::string& name) {
 
 std::vector<std::string> system_table_names() {
   std::vector<std::string> names;
-  for (const Entry& entry : kTables) names.emplace_back(entry.name);
+  for (const Entry& entry : kTables) {
+    if (!entry.name.starts_with('_')) names.emplace_back(entry.name);
+  }
   return names;
 }
 

@@ -50,6 +50,7 @@ std::vector<std::string> system_table_names();
 // The tables, one file each.
 Ref<Table> make_db_config_table(IdentifierFormat format);
 Ref<Table> make_table_config_table(IdentifierFormat format);
+Ref<Table> make_debug_scratch_table(IdentifierFormat format);
 Ref<Table> make_table_status_table(IdentifierFormat format);
 Ref<Table> make_users_table(IdentifierFormat format);
 

@@ -2,6 +2,7 @@
 
 #include "datum/json.hpp"
 #include "reql/error.hpp"
+#include "reql/feeds/hub.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/users.hpp"
@@ -95,6 +96,7 @@ class UsersTable : public SystemTable {
     const auto result = await_storage(
         cx, [&](auto done) { cx.database().put_system(kUsersCollection, name, record, std::move(done)); });
     if (!result) throw_storage_error(result.error());
+    cx.engine().feeds().system_table_changed();
   }
 };
 

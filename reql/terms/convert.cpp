@@ -182,6 +182,7 @@ bool may_be_literal(const Node& literal) {
       case TermType::kMakeArray:
       case TermType::kArgs:
       case TermType::kFunc: break;
+      case TermType::kFilter:
       case TermType::kMerge:
       case TermType::kUpdate: return true;
       default: return false;

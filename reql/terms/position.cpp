@@ -164,7 +164,9 @@ Value nth_of(Args& args, const Value& sequence, std::int64_t n) {
     return Value(array.at(static_cast<std::size_t>(at)));
   }
   const Sequence source = to_sequence(args, sequence, 0);
-  if (n < 0 || source.stream->feed_kind() != FeedKind::kNone) refuse_infinite(args, 0, *source.stream);
+  // Something endless is not counted through far.
+  const bool far = n < 0 || static_cast<std::uint64_t>(n) >= args.cx().options.array_limit;
+  if (far || source.stream->feed_kind() != FeedKind::kNone) refuse_infinite(args, 0, *source.stream);
   if (n < -1) {
     if (!source.stream->is_array()) throw_logic("Cannot use an index < -1 on a stream.");
     const Datum array = to_array(args.cx(), *source.stream);

@@ -117,6 +117,7 @@ Value insert(Args& args) {
   }
   const Node* blame = documents.is_datum() ? nullptr : args.node_of(1);
   Ref<Stream> stream = blame ? Args::blaming(blame, [&] { return to_stream(cx, documents); }) : to_stream(cx, documents);
+  Args::blaming(args.node_of(1), [&] { refuse_infinite(*stream); });
   for_each_row(cx, *stream, [&](Datum& document) {
     inserter.add(document);
     return true;
@@ -278,6 +279,7 @@ Value delete_rows(Args& args) {
 Value for_each(Args& args) {
   Context& cx = args.cx();
   const Ref<Stream> rows = args.stream(0);
+  if (rows->feed_kind() != FeedKind::kNone) Args::blaming(args.node_of(0), [&] { refuse_infinite(*rows); });
   const Ref<Function> f = args.function(1, Shorthand::kConstant);
   const Node* blame = args.node_of(1);
   const Node* body = blame->def->type == TermType::kFunc ? blame->args[1] : blame;
