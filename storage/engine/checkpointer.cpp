@@ -17,8 +17,13 @@ Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, const Ch
 
 Checkpointer::~Checkpointer() {
   stop();
+  abandon();
+}
+
+void Checkpointer::abandon() {
   if (work_) env_.unpin(work_->pin);
-  env_.unpin(pin_);
+  work_.reset();
+  env_.unpin(std::exchange(pin_, nullptr));
 }
 
 void Checkpointer::start(std::function<void()> wake_writer, std::function<void(Error)> failed) {
@@ -73,7 +78,9 @@ Result<void> Checkpointer::run(Work work) {
     env_.unpin(pin_);
     pin_ = nullptr;
   }
-  auto done = env_.sync_data();
+  // The log too: the segment that the checkpoint names may be a new one, not yet on disk.
+  auto done = log_.sync();
+  if (done) done = env_.sync_data();
   if (done) done = file_.write(work.checkpoint);
   if (!done) {
     env_.unpin(work.pin);
@@ -123,7 +130,7 @@ void Checkpointer::stop() {
 }
 
 Result<void> Checkpointer::last(Sequence sequence, LogPosition position) {
-  if (sequence == last_.sequence) return {};
+  if (sequence == last_.sequence && position == last_.position) return {};
   auto work = capture(sequence, position);
   if (!work) return work.error();
   return run(*work);

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "storage/engine/cursors.hpp"
+#include "storage/engine/replacement.hpp"
 
 namespace reqld::storage {
 namespace {
@@ -99,6 +100,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   }
   auto lock = DirectoryLock::acquire(options.directory, options.read_only);
   if (!lock) return lock.error();
+  if (auto finished = finish_replacement(options.directory, options.read_only); !finished) return finished.error();
   auto state = recover(options);
   if (!state) return state.error();
   if (options.read_only) {
@@ -136,8 +138,8 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
         queue_wake_.notify_one();
       },
       [this](const Error& error) { fail_for_good(error); });
-  // What was replayed would be replayed again at the next start.
-  if (state.replayed_records > 0) begin_checkpoint();
+  // What was replayed would be replayed again at the next start, and the old segments are in the way.
+  begin_checkpoint();
   writer_ = std::thread([this] { writer_loop(); });
 }
 
@@ -194,8 +196,9 @@ std::optional<Error> EngineImpl::failure() const {
 
 Engine::Stats EngineImpl::stats() const {
   Stats stats{};
-  stats.data_file_bytes = env_->file_bytes();
-  stats.free_bytes = env_->free_bytes();
+  const LmdbEnv::Usage usage = env_->usage();
+  stats.data_file_bytes = usage.file_bytes;
+  stats.free_bytes = usage.free_bytes;
   stats.used_bytes = stats.data_file_bytes - stats.free_bytes;
   stats.commits = last_sequence();
   if (log_ != nullptr) {
@@ -219,6 +222,7 @@ void EngineImpl::writer_loop() {
     }
     for (std::size_t i = 0; i < requests.size();) {
       i += run_batch(requests, i);
+      if (failed_.load() && !kept_readable_) keep_readable();
       begin_checkpoint_if_due();
     }
     begin_checkpoint_if_due();
@@ -242,6 +246,15 @@ void EngineImpl::fail_for_good(const Error& error) {
   }
   failed_.store(true);
   syncer_->fail(error);
+}
+
+void EngineImpl::keep_readable() {
+  kept_readable_ = true;
+  if (!env_->panicked()) return;
+  checkpointer_->stop();
+  checkpointer_->abandon();
+  // On an Error readers go on failing, as they would without the attempt.
+  (void)env_->reopen_for_reading();
 }
 
 Result<void> EngineImpl::begin_write() {

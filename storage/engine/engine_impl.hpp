@@ -79,6 +79,8 @@ class Checkpointer {
   void start(std::function<void()> wake_writer, std::function<void(Error)> failed);
   /// Waits for the one under way; ends the thread.
   void stop();
+  /// Lets the pins go, after stop(): no further checkpoint will be made.
+  void abandon();
   /// One more, on the caller's thread, after stop() and after the writer has ended.
   Result<void> last(Sequence sequence, LogPosition position);
 
@@ -153,6 +155,7 @@ class EngineImpl final : public Engine {
   Result<void> commit(Sequence sequence, bool hard, std::uint64_t& changed);
   void publish(Sequence sequence, bool committed, const std::optional<Error>& failed);
   void fail_for_good(const Error& error);
+  void keep_readable();
   Error classify(int code, std::string_view call);
   void begin_checkpoint();
   void begin_checkpoint_if_due();
@@ -181,6 +184,7 @@ class EngineImpl final : public Engine {
 
   // The writer's own.
   MDB_txn* txn_ = nullptr;
+  bool kept_readable_ = false;
   EntryBuffer entries_;
   Overlay overlay_;
   std::vector<Outcome> outcomes_;

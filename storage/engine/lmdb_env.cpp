@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <stdexcept>
 #include <thread>
 
 #include "storage/engine/file.hpp"
@@ -77,13 +78,8 @@ Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const Options& options) {
   // address space forbids that, start lower and let grow() do the rest.
   std::uint64_t map = options.map_bytes != 0 ? options.map_bytes : kLargestMap;
   for (;;) {
-    int rc = mdb_env_create(&self->env_);
-    if (rc == 0) rc = mdb_env_set_mapsize(self->env_, map);
-    if (rc == 0) rc = mdb_env_set_maxreaders(self->env_, kMaxReaders);
-    if (rc == 0) rc = mdb_env_open(self->env_, options.directory.c_str(), flags, 0640);
+    const int rc = self->open_env(flags, map);
     if (rc == 0) break;
-    mdb_env_close(self->env_);
-    self->env_ = nullptr;
     if (rc == ENOMEM && map > kSmallestMap && options.map_bytes == 0) {
       map /= 2;
       continue;
@@ -103,6 +99,18 @@ Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const Options& options) {
   if (rc != 0) return lmdb_error("open", rc, options.directory);
   self->page_size_ = stat.ms_psize;
   return self;
+}
+
+int LmdbEnv::open_env(unsigned flags, std::uint64_t map) {
+  int rc = mdb_env_create(&env_);
+  if (rc == 0) rc = mdb_env_set_mapsize(env_, map);
+  if (rc == 0) rc = mdb_env_set_maxreaders(env_, kMaxReaders);
+  if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), flags, 0640);
+  if (rc != 0) {
+    mdb_env_close(env_);
+    env_ = nullptr;
+  }
+  return rc;
 }
 
 LmdbEnv::~LmdbEnv() {
@@ -130,9 +138,10 @@ std::uint64_t LmdbEnv::map_bytes() const {
   return info.me_mapsize;
 }
 
-std::uint64_t LmdbEnv::free_bytes() {
+LmdbEnv::Usage LmdbEnv::usage() {
   constexpr MDB_dbi kFreeDbi = 0;
   MDB_txn* txn = acquire_read();
+  Usage usage{file_bytes(), 0};
   std::uint64_t pages = 0;
   MDB_cursor* cursor = nullptr;
   if (mdb_cursor_open(txn, kFreeDbi, &cursor) == 0) {
@@ -146,7 +155,8 @@ std::uint64_t LmdbEnv::free_bytes() {
     mdb_cursor_close(cursor);
   }
   release_read(txn);
-  return pages * page_size_;
+  usage.free_bytes = pages * page_size_;
+  return usage;
 }
 
 void LmdbEnv::enter_gate() {
@@ -160,9 +170,9 @@ void LmdbEnv::enter_gate() {
 }
 
 MDB_txn* LmdbEnv::acquire_read() {
-  enter_gate();
   thread_local const std::size_t home = std::hash<std::thread::id>{}(std::this_thread::get_id()) % kShards;
-  for (;;) {
+  for (int attempt = 0;; ++attempt) {
+    enter_gate();
     MDB_txn* txn = nullptr;
     for (std::size_t i = 0; i < kShards && txn == nullptr; ++i) {
       Shard& shard = shards_[(home + i) % kShards];
@@ -176,9 +186,13 @@ MDB_txn* LmdbEnv::acquire_read() {
       if (mdb_txn_renew(txn) == 0) return txn;
       mdb_txn_abort(txn);
     }
-    if (mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn) == 0) return txn;
-    // Every slot of the reader table is taken: one comes back when a snapshot ends.
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    if (rc == 0) return txn;
+    active_.fetch_sub(1, std::memory_order_seq_cst);
+    // Every slot of the reader table is taken, or the writer is about to reopen after a failure: both pass.
+    constexpr int kAttempts = 100'000;
+    if (attempt == kAttempts) throw std::runtime_error(std::string("storage: no snapshot: ") + mdb_strerror(rc));
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
   }
 }
 
@@ -201,7 +215,7 @@ void LmdbEnv::unpin(MDB_txn* txn) {
   if (txn != nullptr) mdb_txn_abort(txn);
 }
 
-Result<void> LmdbEnv::grow() {
+Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std::string_view call) {
   using std::chrono::milliseconds;
   using std::chrono::steady_clock;
   const auto give_up = steady_clock::now() + std::chrono::seconds(60);
@@ -214,7 +228,7 @@ Result<void> LmdbEnv::grow() {
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     const bool quiet = active_.load(std::memory_order_seq_cst) == 0;
-    if (quiet) rc = mdb_env_set_mapsize(env_, map_bytes() * 2);
+    if (quiet) rc = change();
     {
       std::lock_guard lock(gate_mutex_);
       gate_closed_.store(false, std::memory_order_seq_cst);
@@ -222,15 +236,42 @@ Result<void> LmdbEnv::grow() {
     gate_opened_.notify_all();
     if (quiet) break;
     if (steady_clock::now() > give_up) {
-      return Error{ErrorKind::kIo, "the map of " + data_path(directory_) +
-                                       " cannot grow: a snapshot has been held for more than a minute"};
+      return Error{ErrorKind::kIo, std::string(call) + " of " + data_path(directory_) +
+                                       " failed: a snapshot has been held for more than a minute"};
     }
     // Whoever holds a snapshot may need a second one before letting go: let them pass, then close the gate for longer.
     std::this_thread::sleep_for(milliseconds(2));
     patience = std::min(patience * 2, milliseconds(1000));
   }
-  if (rc != 0) return lmdb_error("mmap", rc, directory_);
+  if (rc != 0) return lmdb_error(call, rc, directory_);
   return {};
+}
+
+Result<void> LmdbEnv::grow() {
+  return without_snapshots([this] { return mdb_env_set_mapsize(env_, map_bytes() * 2); }, "mmap");
+}
+
+bool LmdbEnv::panicked() const {
+  MDB_txn* txn = nullptr;
+  const int rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+  if (rc == 0) mdb_txn_abort(txn);
+  return rc == MDB_PANIC;
+}
+
+Result<void> LmdbEnv::reopen_for_reading() {
+  return without_snapshots(
+      [this] {
+        for (Shard& shard : shards_) {
+          for (MDB_txn* txn : shard.idle) mdb_txn_abort(txn);
+          shard.idle.clear();
+        }
+        const std::uint64_t map = map_bytes();
+        mdb_env_close(env_);
+        const int rc = open_env(MDB_NOTLS | MDB_NORDAHEAD | MDB_RDONLY | MDB_NOLOCK, map);
+        if (rc == 0) mdb_env_get_fd(env_, &data_fd_);
+        return rc;
+      },
+      "open");
 }
 
 Result<MetaPage> LmdbEnv::meta_of(std::uint64_t transaction) const {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -51,13 +52,18 @@ class LmdbEnv {
   std::size_t max_key_size() const { return max_key_size_; }
   std::uint64_t last_transaction() const;
   std::uint64_t page_size() const { return page_size_; }
-  /// Bytes of the data file in use by some version, by LMDB's count of pages.
+  /// Bytes of the data file, by LMDB's count of pages. On the writer's thread.
   std::uint64_t file_bytes() const;
   std::uint64_t map_bytes() const;
-  /// Walks the list of free pages: not for every second.
-  std::uint64_t free_bytes();
+  struct Usage {
+    std::uint64_t file_bytes = 0;
+    std::uint64_t free_bytes = 0;
+  };
+  /// Any thread. Walks the list of free pages: not for every second.
+  Usage usage();
 
-  /// A read transaction at the newest version. Any thread; waits while the map grows.
+  /// A read transaction at the newest version. Any thread; waits while the map grows. Throws std::runtime_error when
+  /// there is none to be had.
   MDB_txn* acquire_read();
   void release_read(MDB_txn* txn);
 
@@ -69,6 +75,12 @@ class LmdbEnv {
   /// Doubles the map. On the writer's thread, with no write transaction open; waits for the snapshots to end.
   Result<void> grow();
 
+  /// Whether LMDB refuses everything, reads too: it does after a meta page could not be written. On the writer's thread.
+  bool panicked() const;
+  /// Opens the environment anew, for reading only, so that what was committed can be read. On the writer's thread, with no
+  /// transaction but snapshots open; waits for those to end.
+  Result<void> reopen_for_reading();
+
   /// The meta page of `transaction`, which must be the newest commit, with no commit under way.
   Result<MetaPage> meta_of(std::uint64_t transaction) const;
 
@@ -76,7 +88,10 @@ class LmdbEnv {
 
  private:
   LmdbEnv() = default;
+  int open_env(unsigned flags, std::uint64_t map);
   void enter_gate();
+  /// Calls `change` at a moment with no snapshot open.
+  Result<void> without_snapshots(const std::function<int()>& change, std::string_view call);
 
   std::string directory_;
   MDB_env* env_ = nullptr;

@@ -42,10 +42,13 @@ Result<std::vector<Log::OldSegment>> Log::list(const std::string& directory) {
   return out;
 }
 
-Result<std::unique_ptr<Log>> Log::create(const Options& options, std::uint64_t number, std::vector<OldSegment> old) {
+Result<std::unique_ptr<Log>> Log::create(const Options& options, std::vector<OldSegment> old, bool last_is_unused) {
   std::unique_ptr<Log> self(new Log(options));
+  const bool adopt = last_is_unused && !old.empty() && old.back().bytes == options.segment_bytes;
+  const std::uint64_t number = old.empty() ? 1 : old.back().number + (adopt ? 0 : 1);
+  if (adopt) old.pop_back();
   self->old_.assign(old.begin(), old.end());
-  auto segment = self->make_segment(number, true);
+  auto segment = self->make_segment(number, adopt ? Making::kAdopted : Making::kQuick);
   if (!segment) return segment.error();
   self->current_ = self->sync_current_ = *segment;
   self->tail_ = kSegmentHeaderBytes;
@@ -64,38 +67,37 @@ Log::~Log() {
   if (preparer_.joinable()) preparer_.join();
 }
 
-Result<Log::SegmentPtr> Log::make_segment(std::uint64_t number, bool prepared) {
+Result<Log::SegmentPtr> Log::make_segment(std::uint64_t number, Making how) {
   auto segment = std::make_shared<Segment>();
   segment->number = number;
   segment->nonce = random_number();
   segment->capacity = options_.segment_bytes;
 
   std::optional<std::uint64_t> reused;
-  {
+  if (how != Making::kAdopted) {
     std::lock_guard lock(mutex_);
     if (!reusable_.empty()) {
       reused = reusable_.back();
       reusable_.pop_back();
     }
   }
-  if (reused) {
-    if (!rename_file(path(*reused), path(number))) reused.reset();
-  }
-  auto file = File::open(path(number), O_RDWR | O_CREAT | (reused ? 0 : O_TRUNC));
+  if (reused && !rename_file(path(*reused), path(number))) reused.reset();
+  segment->filled = reused || how != Making::kQuick;
+  const bool keep = reused || how == Making::kAdopted;
+  auto file = File::open(path(number), O_RDWR | O_CREAT | (keep ? 0 : O_TRUNC));
   if (!file) return file.error();
   segment->file = std::move(*file);
 
   auto fill = [&]() -> Result<void> {
+    // The new nonce makes whatever else the file holds void.
     std::string page = encode_segment_header({options_.database, number, segment->nonce});
     page.resize(kPage);
     if (auto wrote = segment->file.write_at(0, page.data(), page.size()); !wrote) return wrote;
-    if (!prepared) return {};
+    if (how == Making::kQuick) return {};
     // Syncing an overwrite needs no change to the file's metadata: half the time of syncing an append.
-    if (!reused) {
-      for (std::uint64_t at = kPage; at < segment->capacity; at += sizeof kZeros) {
-        const std::uint64_t n = std::min<std::uint64_t>(sizeof kZeros, segment->capacity - at);
-        if (auto wrote = segment->file.write_at(at, kZeros, n); !wrote) return wrote;
-      }
+    for (std::uint64_t at = kPage; !keep && at < segment->capacity; at += sizeof kZeros) {
+      const std::uint64_t n = std::min<std::uint64_t>(sizeof kZeros, segment->capacity - at);
+      if (auto wrote = segment->file.write_at(at, kZeros, n); !wrote) return wrote;
     }
     if (auto synced = segment->file.sync_data(); !synced) return synced;
     return sync_directory(options_.directory);
@@ -104,7 +106,7 @@ Result<Log::SegmentPtr> Log::make_segment(std::uint64_t number, bool prepared) {
     (void)remove_file(path(number));
     return filled.error();
   }
-  segment->directory_synced = prepared;
+  segment->directory_synced = how != Making::kQuick;
   return segment;
 }
 
@@ -115,10 +117,11 @@ void Log::prepare_loop() {
     if (stopping_) return;
     const std::uint64_t number = next_number_++;
     lock.unlock();
-    auto made = make_segment(number, true);
+    auto made = make_segment(number, Making::kPrepared);
     lock.lock();
     if (made && number + 1 == next_number_) {
       spare_ = *made;
+      spare_ready_ = true;
       spare_wanted_ = false;
       continue;
     }
@@ -135,10 +138,11 @@ Result<void> Log::advance() {
     std::lock_guard lock(mutex_);
     next = std::move(spare_);
     spare_ = nullptr;
+    spare_ready_ = false;
     if (next == nullptr) number = next_number_++;
   }
   if (next == nullptr) {
-    auto made = make_segment(number, false);
+    auto made = make_segment(number, Making::kQuick);
     if (!made) return made.error();
     next = *made;
   }
@@ -158,8 +162,9 @@ Result<void> Log::advance() {
 Result<void> Log::append(RecordHeader header, const EntryBuffer& entries) {
   header.payload_bytes = entries.bytes();
   const std::uint64_t size = record_bytes(header.payload_bytes);
-  // A record larger than a whole segment makes an empty one longer.
-  if (tail_ + size > current_->capacity && tail_ > kSegmentHeaderBytes) {
+  // A record larger than a whole segment makes an empty one longer. A segment made in haste is left for a prepared one.
+  const bool full = tail_ + size > current_->capacity && tail_ > kSegmentHeaderBytes;
+  if (full || (!current_->filled && spare_ready_.load(std::memory_order_relaxed))) {
     if (auto advanced = advance(); !advanced) return advanced;
   }
   pieces_.clear();
@@ -173,14 +178,12 @@ Result<void> Log::append(RecordHeader header, const EntryBuffer& entries) {
   const std::uint64_t end = (tail_ + size + kPage - 1) / kPage * kPage;
   const std::uint64_t padding = end - (tail_ + kRecordHeaderBytes + header.payload_bytes);
   pieces_.push_back({const_cast<char*>(kZeros), padding});
+  last_record_ = tail_;
   if (auto wrote = current_->file.write_at(tail_, pieces_); !wrote) {
-    // Part of it may be there; it must not be found whole later.
-    last_record_ = tail_;
-    const std::string zeros(kRecordHeaderBytes, '\0');
-    (void)current_->file.write_at(tail_, zeros.data(), zeros.size());
+    // All of it may be there but for the padding; it must not be found later.
+    if (auto cancelled = cancel_last(); !cancelled) return cancelled;
     return wrote;
   }
-  last_record_ = tail_;
   tail_ += size;
   appended_bytes_ += size;
   return {};
@@ -195,6 +198,8 @@ Result<void> Log::cancel_last() {
 }
 
 Result<void> Log::sync() {
+  // One at a time: whoever finds nothing left of an older segment may rely on that one being on disk.
+  std::lock_guard one(sync_mutex_);
   std::vector<SegmentPtr> segments;
   {
     std::lock_guard lock(mutex_);

@@ -34,13 +34,13 @@ class Log {
   };
   static Result<std::vector<OldSegment>> list(const std::string& directory);
 
-  /// Makes segment `number`, durable, and starts writing there. `old` segments stay until drop_before().
-  static Result<std::unique_ptr<Log>> create(const Options& options, std::uint64_t number,
-                                             std::vector<OldSegment> old);
+  /// Starts writing at the front of a segment of its own: a new one behind all of `old`, or the last of `old` when that
+  /// holds nothing (`last_is_unused`). The others stay until drop_before().
+  static Result<std::unique_ptr<Log>> create(const Options& options, std::vector<OldSegment> old, bool last_is_unused);
   ~Log();
 
   /// Writes one record behind the last; it is on disk after a sync(). On the writer's thread.
-  /// After an Error nothing has been added, unless `failed()`.
+  /// After kDiskFull nothing has been added; after another Error perhaps something, and nothing more may be.
   Result<void> append(RecordHeader header, const EntryBuffer& entries);
   /// Takes the record appended last back, for good: when this returns, no recovery will see it. On the writer's thread.
   Result<void> cancel_last();
@@ -61,13 +61,19 @@ class Log {
     std::uint64_t nonce = 0;
     std::uint64_t capacity = 0;
     File file;
-    bool directory_synced = false;
+    bool filled = false;            ///< has its whole size already
+    bool directory_synced = false;  ///< the syncer's once the segment is in use
   };
   using SegmentPtr = std::shared_ptr<Segment>;
+  enum class Making {
+    kQuick,     ///< empty, not durable yet: sync() does that
+    kPrepared,  ///< full of zeros or stale records, durable
+    kAdopted,   ///< a prepared file of this number that nothing was written to
+  };
 
   explicit Log(Options options) : options_(std::move(options)) {}
   std::string path(std::uint64_t number) const { return options_.directory + "/" + segment_name(number); }
-  Result<SegmentPtr> make_segment(std::uint64_t number, bool prepared);
+  Result<SegmentPtr> make_segment(std::uint64_t number, Making how);
   Result<void> advance();
   void prepare_loop();
 
@@ -80,10 +86,12 @@ class Log {
   std::uint64_t appended_bytes_ = 0;
   std::vector<iovec> pieces_;
 
+  std::mutex sync_mutex_;  ///< before mutex_
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   SegmentPtr sync_current_;              ///< the one that may have unsynced bytes now
   std::vector<SegmentPtr> sync_sealed_;  ///< full, but perhaps not synced to their end
+  std::atomic<bool> spare_ready_{false};
   SegmentPtr spare_;                     ///< ready for use; its number follows current_'s
   bool spare_wanted_ = false;
   bool stopping_ = false;

@@ -67,8 +67,6 @@ Result<void> create_database(const EngineOptions& options) {
     first.meta = *meta;
     if (auto synced = (*env)->sync_data(); !synced) return synced;
   }
-  auto log = Log::create(log_options(options, first.database), 1, {});
-  if (!log) return log.error();
   if (auto synced = sync_directory(dir); !synced) return synced;
   return CheckpointFile::create(dir, first);
 }
@@ -80,10 +78,12 @@ class Replay {
 
   Result<void> run(const std::vector<Log::OldSegment>& segments) {
     expected_ = state_.checkpoint.sequence + 1;
-    const LogPosition from = state_.checkpoint.position;
+    const LogPosition from = end_ = state_.checkpoint.position;
     auto segment = std::find_if(segments.begin(), segments.end(),
-                                [&](const Log::OldSegment& s) { return s.number == from.segment; });
-    if (segment == segments.end()) {
+                                [&](const Log::OldSegment& s) { return s.number >= from.segment; });
+    // The first checkpoint is older than the segment it names; each later one has seen it on disk.
+    const bool missing = segment == segments.end() || segment->number != from.segment;
+    if (missing && state_.checkpoint.counter > 0) {
       return Error{ErrorKind::kCorrupt, path(from.segment) + " is missing: the checkpoint needs it"};
     }
     for (std::uint64_t offset = from.offset; segment != segments.end(); ++segment, offset = kSegmentHeaderBytes) {
@@ -91,6 +91,11 @@ class Replay {
     }
     state_.sequence = expected_ - 1;
     return check_nothing_missing(segments);
+  }
+
+  /// Whether nothing in this segment belongs to the log's past.
+  bool unused(std::uint64_t number) const {
+    return number > end_.segment || (number == end_.segment && end_.offset == kSegmentHeaderBytes);
   }
 
  private:
@@ -101,7 +106,10 @@ class Replay {
     auto loaded = load(number);
     if (!loaded) return loaded.error();
     const auto header = decode_segment_header(bytes_);
-    if (!header || header->number != number || header->database != state_.checkpoint.database) return {};
+    if (!header || header->number != number || header->database != state_.checkpoint.database) {
+      if (offset == kSegmentHeaderBytes) return {};
+      return Error{ErrorKind::kCorrupt, path(number) + " has no intact header"};
+    }
     bool any = false;
     std::uint64_t batch_bytes = 0;
     for (;;) {
@@ -123,7 +131,7 @@ class Replay {
       }
       if (!follows) break;
     }
-    end_ = any || end_.segment == 0 ? LogPosition{number, offset} : end_;
+    if (any) end_ = {number, offset};
     // What was read may only be in the kernel's memory after a kill; later commits build on it.
     return any ? file_.sync_data() : Result<void>{};
   }
@@ -272,12 +280,13 @@ Result<Recovered> recover(const EngineOptions& options) {
   // From here on commits are made; the checkpoint's pages must survive them until there is a newer one.
   state.pin = state.env->pin();
   if (state.pin == nullptr) return Error{ErrorKind::kIo, "no reader slot for the checkpoint"};
-  if (auto replayed = Replay(options, state).run(*segments); !replayed) {
+  Replay replay(options, state);
+  if (auto replayed = replay.run(*segments); !replayed) {
     state.env->unpin(state.pin);
     return replayed.error();
   }
-  const std::uint64_t next = segments->empty() ? 1 : segments->back().number + 1;
-  auto log = Log::create(log_options(options, checkpoint->database), next, *segments);
+  const bool last_is_unused = !segments->empty() && replay.unused(segments->back().number);
+  auto log = Log::create(log_options(options, checkpoint->database), *segments, last_is_unused);
   if (!log) {
     state.env->unpin(state.pin);
     return log.error();
