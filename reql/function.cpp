@@ -22,6 +22,12 @@ void Scope::fill(std::span<const Datum> vars) {
   std::copy(vars.begin(), vars.end(), to);
 }
 
+Datum Function::call_datum(Context& cx, std::span<const Datum> args) const {
+  Value v = call(cx, args);
+  if (v.is_datum()) return v.take_datum();
+  return Args::blaming(body(), [&] { return to_datum(cx, v); });
+}
+
 Datum Function::call2(Context& cx, const Datum& a, const Datum& b) const {
   const Datum args[] = {a, b};
   return call_datum(cx, args);
@@ -98,6 +104,7 @@ class ReqlFunction : public Function {
     return out;
   }
   const Node* node() const override { return &node_; }
+  const Node* body() const override { return node_.args[1]; }
 
  private:
   static std::string count(std::size_t n) { return std::to_string(n) + (n == 1 ? " argument" : " arguments"); }

@@ -62,8 +62,11 @@ class Function : public Object {
   virtual std::optional<Source> source() const { return std::nullopt; }
   /// The node its errors are blamed on when the caller has nothing better; may be null.
   virtual const Node* node() const { return nullptr; }
+  /// The node that computes its answer; may be null.
+  virtual const Node* body() const { return node(); }
 
-  Datum call_datum(Context& cx, std::span<const Datum> args) const { return to_datum(cx, call(cx, args)); }
+  /// An answer that is no datum is blamed on the body.
+  Datum call_datum(Context& cx, std::span<const Datum> args) const;
   Datum call1(Context& cx, const Datum& a) const { return call_datum(cx, std::span<const Datum>(&a, 1)); }
   Datum call2(Context& cx, const Datum& a, const Datum& b) const;
   /// As call1, but nullopt when that ends with a NON_EXISTENCE error. Costs no exception where a row merely lacks a field.

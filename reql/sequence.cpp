@@ -30,4 +30,9 @@ void refuse_infinite(Args& args, std::size_t i, const Stream& stream) {
   Args::blaming(args.node_of(i), [&] { refuse_infinite(stream); });
 }
 
+const Node* table_node(const Node* chain) {
+  while (chain->def->type != TermType::kTable && !chain->args.empty()) chain = chain->args[0];
+  return chain;
+}
+
 }  // namespace reqld::reql

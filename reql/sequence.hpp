@@ -26,4 +26,7 @@ Sequence to_sequence(Args& args, const Value& value, std::size_t i);
 /// Throws, blaming argument `i`, when `stream` has no end.
 void refuse_infinite(Args& args, std::size_t i, const Stream& stream);
 
+/// The TABLE term that a chain of terms starts from: what is wrong with using it twice is blamed there.
+const Node* table_node(const Node* chain);
+
 }  // namespace reqld::reql

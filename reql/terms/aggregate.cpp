@@ -207,9 +207,8 @@ class ExtremeAccumulator : public Accumulator {
   std::optional<Datum> row_;
 };
 
-/// The first row in the order of an index.
-Value extreme_of_index(Args& args, const std::string& index, bool max) {
-  const Ref<Table> table = args.table(0);
+/// The first row in the order of an index, as a selection.
+Value extreme_of_index(Args& args, const Ref<Table>& table, const std::string& index, bool max) {
   TableSlice slice(table);
   slice.index = index;
   slice.order = max ? Order::kDescending : Order::kAscending;
@@ -220,13 +219,19 @@ Value extreme_of_index(Args& args, const std::string& index, bool max) {
   bool more = true;
   while (more && batch.empty()) more = rows->next(args.cx(), limits, batch);
   if (batch.empty()) throw_logic(std::string("`") + (max ? "max" : "min") + "` found no entries in the specified index.");
-  return Value(batch.front());
+  return Sequence{rows, table}.row(std::move(batch.front()));
 }
 
 template <bool kMax>
 Value extreme(Args& args) {
-  if (const auto index = args.string_optarg("index")) return extreme_of_index(args, *index, kMax);
   const Value v = args.value(0);
+  const auto index = args.string_optarg("index");
+  if (index && !v.is(ValueKind::kTable)) Args::blaming(args.node_of(0), [&] { throw_kind_error(args.cx(), "TABLE", v); });
+  if (index || (v.is(ValueKind::kTable) && !args.has(1))) {
+    // The least document of a table is that with the least primary key.
+    const Ref<Table>& table = v.object<TableSlice>().table;
+    return extreme_of_index(args, table, index.value_or(table->primary_key()), kMax);
+  }
   return aggregate_value(args, v, AggregationOf<ExtremeAccumulator<kMax>, RowValue>(row_value_arg(args)));
 }
 
@@ -239,10 +244,7 @@ class ReduceAccumulator : public Accumulator {
   bool any() const override { return result_.has_value(); }
   Datum finish(Context&) override {
     if (result_) return *result_;
-    // The function's body is blamed, as recorded.
-    const Node* node = function_->node();
-    if (node && node->def->type == TermType::kFunc) node = node->args[1];
-    throw EvalError(ErrorCode::kNonExistence, "Cannot reduce over an empty stream.", node);
+    throw EvalError(ErrorCode::kNonExistence, "Cannot reduce over an empty stream.", function_->body());
   }
 
  private:

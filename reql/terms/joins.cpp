@@ -24,7 +24,9 @@ Value eq_join(Args& args) {
   const Sequence left = sequence_arg(args, 0);
   const Ref<Function> key = args.function(1, Shorthand::kField);
   const Ref<Table> table = args.table(2);
-  const std::string index = args.string_optarg("index").value_or(table->primary_key());
+  std::string index = table->primary_key();
+  // Here a wrong type is blamed on the term.
+  if (const auto named = args.datum_optarg("index")) index = named->as_string();
   // Rows come in the order of the left side, whether that was asked for or not.
   args.bool_optarg("ordered");
   lookup_index(*table, index);

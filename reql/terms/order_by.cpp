@@ -17,12 +17,6 @@ namespace {
 
 // order_by
 
-/// The table that a chain of terms starts from; errors about using it twice are blamed there.
-const Node* table_node(const Node* node) {
-  while (node->def->type != TermType::kTable && !node->args.empty()) node = node->args[0];
-  return node;
-}
-
 /// The slice of a table that `v` is, in the order of an index.
 Ref<TableSlice> order_slice(Args& args, const Value& v, std::string index, bool descending) {
   if (!v.is(ValueKind::kTable) && !v.is(ValueKind::kTableSlice)) {

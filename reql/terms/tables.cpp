@@ -6,6 +6,7 @@
 #include "datum/key_codec.hpp"
 #include "reql/eval.hpp"
 #include "reql/names.hpp"
+#include "reql/sequence.hpp"
 #include "reql/streams/concat.hpp"
 #include "reql/table.hpp"
 #include "reql/terms/families.hpp"
@@ -93,7 +94,7 @@ Value between_bounds(Args& args) {
   const std::string index = named ? *named : old_index;
   const bool has_index = !slice->index.empty();
   if (slice->bounded) {
-    throw EvalError(ErrorCode::kQueryLogic, "Cannot perform multiple BETWEENs on the same table.");
+    throw EvalError(ErrorCode::kQueryLogic, "Cannot perform multiple BETWEENs on the same table.", table_node(args.node_of(0)));
   }
   if (has_index && index != old_index) {
     throw_logic("Cannot use 2 indexes in the same operation.");

@@ -3,6 +3,7 @@
 #include "datum/json.hpp"
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
+#include "reql/permissions.hpp"
 #include "reql/table.hpp"
 #include "reql/terms/families.hpp"
 #include "reql/uuid.hpp"
@@ -311,7 +312,9 @@ Value for_each(Args& args) {
 }
 
 Value sync(Args& args) {
-  args.table(0);
+  const Ref<Table> table = args.table(0);
+  require(args.cx(), Permission::kWrite, table_scope(args.cx(), *table));
+  if (!table->stored()) throw_op_failed("Artificial tables don't support `sync()`.");
   sync_storage(args.cx());
   ObjectBuilder out;
   out.set("synced", Datum::number(1));
@@ -323,10 +326,10 @@ constexpr std::string_view kInsertOptargs[] = {"conflict", "durability", "return
 constexpr std::string_view kChangeOptargs[] = {"non_atomic", "durability", "return_vals", "return_changes",
                                                "ignore_write_hook"};
 constexpr std::string_view kDeleteOptargs[] = {"durability", "return_vals", "return_changes", "ignore_write_hook"};
-constexpr TermFlags kRowWrite = kWrites | kForbidsWrites | kGroupAware;
+constexpr TermFlags kRowWrite = kWrites | kForbidsWrites;
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kInsert, .name = "insert", .arity = exactly(2), .flags = kRowWrite, .eval = insert,
+    {.type = TermType::kInsert, .name = "insert", .arity = exactly(2), .flags = kRowWrite | kGroupAware, .eval = insert,
      .optargs = kInsertOptargs, .doc = "Stores documents."},
     {.type = TermType::kUpdate, .name = "update", .arity = exactly(2), .flags = kRowWrite, .eval = update,
      .optargs = kChangeOptargs, .doc = "Merges an object into each row."},
