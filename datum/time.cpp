@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 
 namespace reqld {
 
@@ -38,7 +39,16 @@ struct LocalTime {
   std::int64_t ms;  // of the day
 };
 
+/// Zones beyond these can be given to a time, but then it has no place in the calendar.
+void check_zone(std::int16_t minutes) {
+  if (minutes >= kMinZone && minutes <= kMaxZone) return;
+  const int magnitude = std::abs(minutes);
+  fail(fmt::format("Error in time logic: Offset out of range: {}{:02}:{:02}:00.", minutes < 0 ? "-" : "",
+                   magnitude / 60, magnitude % 60));
+}
+
 LocalTime to_local(TimeValue t) {
+  check_zone(t.zone_minutes);
   constexpr auto first = date::sys_days(date::year(kMinYear) / 1 / 1).time_since_epoch().count();
   constexpr auto end = date::sys_days(date::year(kMaxYear + 1) / 1 / 1).time_since_epoch().count();
   const double seconds = t.epoch_seconds + 60.0 * t.zone_minutes;
@@ -50,6 +60,7 @@ LocalTime to_local(TimeValue t) {
 }
 
 TimeValue from_local(date::sys_days day, double seconds, std::int16_t zone_minutes) {
+  check_zone(zone_minutes);
   const double epoch =
       static_cast<double>(day.time_since_epoch().count()) * 86400 + seconds - 60.0 * zone_minutes;
   return {round_to_milliseconds(epoch), zone_minutes};
@@ -92,7 +103,7 @@ class Scanner {
     return value;
   }
   [[noreturn]] void expected(std::string_view what) const {
-    if (done()) fail(fmt::format("Invalid date string `{}` (got the end but expected {}).", text_, what));
+    if (done()) fail(fmt::format("Truncated date string `{}`.", text_));
     fail(fmt::format("Invalid date string `{}` (got `{}` but expected {}).", text_, text_[at_], what));
   }
   [[noreturn]] void refuse(std::string_view why) const {
@@ -172,12 +183,10 @@ std::int16_t parse_timezone(std::string_view text) {
   int minutes = 0;
   if (scan.skip(':') || !scan.done()) minutes = scan.digits(2);
   if (!scan.done()) scan.expected("the end");
+  if (hours > 24) fail(fmt::format("Hours out of range in `{}`.", text));
   if (minutes > 59) fail(fmt::format("Minutes out of range in `{}`.", text));
   const int total = (negative ? -1 : 1) * (hours * 60 + minutes);
   if (negative && total == 0) fail(fmt::format("`{}` is not a valid time offset.", text));
-  if (total < kMinZone || total > kMaxZone)
-    fail(fmt::format("Error in time logic: Offset out of range: {}{:02}:{:02}:00.", negative ? "-" : "",
-                     hours, minutes));
   return static_cast<std::int16_t>(total);
 }
 

@@ -25,7 +25,8 @@ inline Datum time_from_epoch(double epoch_seconds) {
 
 /// "+02:00"; UTC is "+00:00".
 std::string format_timezone(std::int16_t zone_minutes);
-/// Minutes east of Greenwich of "Z", "+hh", "+hhmm" or "+hh:mm"; from -12:00 to +14:00.
+/// Minutes east of Greenwich of "Z", "+hh", "+hhmm" or "+hh:mm", up to 24 hours. Whether a calendar knows it
+/// (from -12:00 to +14:00) shows when a time is taken apart or put together.
 std::int16_t parse_timezone(std::string_view text);
 
 /// "2014-03-30T01:59:59.999+02:00", in the time's zone; the fraction only when there is one. Years 1400 to

@@ -66,8 +66,13 @@ TEST_CASE("time zones as recorded") {
   CHECK(format_timezone(-1) == "-00:01");
   CHECK(format_timezone(0) == "+00:00");
   CHECK(zone_error("-00:00") == "`-00:00` is not a valid time offset.");
-  CHECK(zone_error("-23:59") == "Error in time logic: Offset out of range: -23:59:00.");
-  CHECK(zone_error("+24:00") == "Error in time logic: Offset out of range: 24:00:00.");
+  const auto offset_error = [](std::string_view zone) {
+    return error_of([&] { (void)format_iso8601(in_timezone({0, 0}, zone)); });
+  };
+  CHECK(offset_error("-23:59") == "Error in time logic: Offset out of range: -23:59:00.");
+  CHECK(offset_error("+24:00") == "Error in time logic: Offset out of range: 24:00:00.");
+  CHECK(zone_error("+25:00") == "Hours out of range in `+25:00`.");
+  CHECK(zone_error("-4") == "Truncated date string `-4`.");
   CHECK(zone_error("+12:60") == "Minutes out of range in `+12:60`.");
   CHECK(zone_error("utc") == "Timezone `utc` does not start with `-` or `+`.");
   CHECK(zone_error("") == "Timezone `` does not start with `-` or `+`.");
