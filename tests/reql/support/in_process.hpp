@@ -1,0 +1,130 @@
+// Queries run in this process, without a server: an engine on a database of its own, one query at a time.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "http_fetch/fetcher.hpp"
+#include "js/pool.hpp"
+#include "reql/engine.hpp"
+#include "reql/index_definition.hpp"
+#include "reql/query.hpp"
+#include "storage/database.hpp"
+
+namespace reqld::reql {
+
+/// Waits by blocking the calling thread.
+class BlockingSuspender : public Suspender {
+ public:
+  BlockingSuspender() {
+    pthread_attr_t attributes;
+    void* lowest = nullptr;
+    std::size_t size = 0;
+    REQUIRE(pthread_getattr_np(pthread_self(), &attributes) == 0);
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    floor_ = static_cast<const char*>(lowest);
+  }
+
+  void await(const std::function<void(std::function<void()> resume)>& start) override {
+    // Shared: `resume` may still be returning when the wait is over.
+    struct State {
+      std::mutex mutex;
+      std::condition_variable changed;
+      bool resumed = false;
+    };
+    const auto state = std::make_shared<State>();
+    start([state] {
+      const std::lock_guard lock(state->mutex);
+      state->resumed = true;
+      state->changed.notify_one();
+    });
+    std::unique_lock lock(state->mutex);
+    state->changed.wait(lock, [&] { return state->resumed; });
+  }
+  void move_to_pool() override {}
+  const char* stack_floor() const override { return floor_; }
+  void yield() override {}
+
+ private:
+  const char* floor_;
+};
+
+/// An engine on an empty database in a directory that goes with it.
+class InProcess {
+ public:
+  explicit InProcess(http_fetch::Options http = {}) {
+    char name[] = "/tmp/reqld-reql-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    directory_ = name;
+    storage::DatabaseOptions options;
+    options.engine.directory = directory_;
+    options.index_functions = index_function_factory();
+    auto database = storage::Database::open(std::move(options));
+    REQUIRE_MESSAGE(database.ok(), database.error().message);
+    database_ = std::move(*database);
+    auto fetcher = http_fetch::Fetcher::create(std::move(http));
+    REQUIRE_MESSAGE(fetcher.ok(), fetcher.error().message);
+    fetcher_ = std::move(*fetcher);
+    // No worker is started before JavaScript is asked for.
+    javascript_ = std::make_unique<js::Pool>(js::Options{});
+    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+  }
+  ~InProcess() {
+    engine_.reset();
+    javascript_.reset();
+    fetcher_.reset();
+    database_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+
+  Engine& engine() { return *engine_; }
+
+  /// A query by the body of its START message.
+  std::unique_ptr<Query> query(std::string body) { return make_query(*engine_, client_, std::move(body)); }
+
+  /// The reply to `[1, term, options]`; of a stream all rows, in a kSequence reply.
+  Reply run(const std::string& term, const std::string& options = "{}") { return run_body("[1," + term + "," + options + "]"); }
+
+  Reply run_body(std::string body) {
+    const auto q = query(std::move(body));
+    Reply reply = q->start(suspender_);
+    std::string rows = std::move(reply.rows);
+    while (reply.type == ReplyType::kPartial) {
+      reply = q->next(suspender_);
+      if (reply.type != ReplyType::kPartial && reply.type != ReplyType::kSequence) return reply;
+      if (!rows.empty() && !reply.rows.empty()) rows += ',';
+      rows += reply.rows;
+    }
+    reply.rows = std::move(rows);
+    return reply;
+  }
+
+  /// The JSON of the single value that `term` answers.
+  std::string value(const std::string& term, const std::string& options = "{}") {
+    const Reply reply = run(term, options);
+    CHECK_MESSAGE(reply.type == ReplyType::kAtom, term << " answered " << reply.rows);
+    return reply.rows;
+  }
+
+  BlockingSuspender& suspender() { return suspender_; }
+
+ private:
+  std::string directory_;
+  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<http_fetch::Fetcher> fetcher_;
+  std::unique_ptr<js::Pool> javascript_;
+  std::unique_ptr<Engine> engine_;
+  ClientInfo client_;
+  BlockingSuspender suspender_;
+};
+
+}  // namespace reqld::reql
