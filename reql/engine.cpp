@@ -1,13 +1,15 @@
 #include "reql/engine.hpp"
 
 #include "reql/feeds/hub.hpp"
+#include "reql/permissions.hpp"
 #include "reql/users.hpp"
 
 namespace reqld::reql {
 
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
                js::Pool& javascript)
-    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)) {}
+    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)),
+      permissions_(std::make_unique<PermissionCache>(database)) {}
 
 Engine::~Engine() = default;
 

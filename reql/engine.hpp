@@ -18,10 +18,13 @@ class Pool;
 namespace reqld::reql {
 
 class FeedHub;
+class PermissionCache;
 
 struct EngineOptions {
   std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
   std::string server_id;              ///< UUID of this data directory
+  std::uint16_t driver_port = 0;  ///< as configured; for server_status
+  std::uint16_t http_port = 0;
   unsigned worker_threads = 2;        ///< how wide scans may be split
   std::size_t query_memory_bytes = std::size_t{1} << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
 };
@@ -37,6 +40,7 @@ class Engine {
   http_fetch::Fetcher& fetcher() { return fetcher_; }
   js::Pool& javascript() { return javascript_; }
   FeedHub& feeds() { return *feeds_; }
+  PermissionCache& permissions() { return *permissions_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -54,6 +58,7 @@ class Engine {
   http_fetch::Fetcher& fetcher_;
   js::Pool& javascript_;
   std::unique_ptr<FeedHub> feeds_;
+  std::unique_ptr<PermissionCache> permissions_;
 };
 
 }  // namespace reqld::reql

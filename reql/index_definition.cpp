@@ -3,6 +3,7 @@
 #include "datum/json.hpp"
 #include "reql/error.hpp"
 #include "reql/eval.hpp"
+#include "reql/geo/index.hpp"
 
 namespace reqld::reql {
 
@@ -41,15 +42,14 @@ class ReqlIndexFunction : public storage::IndexFunction {
         geo_(definition.get("geo")->as_bool()) {}
 
   void keys(const Datum& row, std::vector<Datum>& out) const override {
-    // No query, no user: a deterministic function needs neither.
-    Context cx = Context::detached(*program_);
     try {
-      const Datum value = function_->call1(cx, row);
-      if (multi_ && value.is(Type::kArray)) {
-        for (std::size_t i = 0; i < value.array_size(); ++i) add(value.at(i), out);
-      } else {
-        add(value, out);
-      }
+      each_value(row, [&, ordinal = std::size_t{0}](const Datum& value) mutable {
+        if (!geo_) {
+          if (indexable(value)) out.push_back(value);
+        } else if (value.is(Type::kGeometry)) {
+          geo::append_index_values(value, ordinal++, out);
+        }
+      });
     } catch (const EvalError&) {
       out.clear();
     } catch (const DatumError&) {
@@ -57,9 +57,32 @@ class ReqlIndexFunction : public storage::IndexFunction {
     }
   }
 
+  std::vector<Datum> geometries(const Datum& row) const {
+    std::vector<Datum> out;
+    try {
+      each_value(row, [&](const Datum& value) {
+        if (value.is(Type::kGeometry)) out.push_back(value);
+      });
+    } catch (const EvalError&) {
+      out.clear();
+    } catch (const DatumError&) {
+      out.clear();
+    }
+    return out;
+  }
+
  private:
-  void add(const Datum& value, std::vector<Datum>& out) const {
-    if (geo_ ? value.is(Type::kGeometry) : indexable(value)) out.push_back(value);
+  // Calls `each` for what the function makes of `row`; for a multi index for each element of that.
+  template <typename Each>
+  void each_value(const Datum& row, Each&& each) const {
+    // No query, no user: a deterministic function needs neither.
+    Context cx = Context::detached(*program_);
+    const Datum value = function_->call1(cx, row);
+    if (!multi_ || !value.is(Type::kArray)) {
+      each(value);
+      return;
+    }
+    for (std::size_t i = 0; i < value.array_size(); ++i) each(value.at(i));
   }
 
   const Ref<const Program> program_;
@@ -93,6 +116,10 @@ Datum parse_index_function(std::string_view bytes) {
     }
   }
   throw_logic("Cannot create an sindex except from a reql_index_function returned from `index_status` in the field `function`.");
+}
+
+std::vector<Datum> index_geometries(const storage::IndexFunction& function, const Datum& row) {
+  return static_cast<const ReqlIndexFunction&>(function).geometries(row);
 }
 
 storage::IndexFunctionFactory index_function_factory() {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "datum/datum.hpp"
 #include "reql/function.hpp"
@@ -18,6 +19,9 @@ Datum make_index_definition(const Function::Source& source, bool multi, bool geo
 std::string index_function_binary(const Datum& definition);
 /// The reverse; throws when `bytes` come from elsewhere.
 Datum parse_index_function(std::string_view bytes);
+
+/// The geometries that a function of index_function_factory makes of `row`: none when it fails.
+std::vector<Datum> index_geometries(const storage::IndexFunction& function, const Datum& row);
 
 /// For storage::DatabaseOptions: evaluates definitions with ReQL.
 storage::IndexFunctionFactory index_function_factory();

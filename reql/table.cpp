@@ -4,6 +4,7 @@
 #include "reql/error.hpp"
 #include "reql/eval.hpp"
 #include "reql/feeds/change_source.hpp"
+#include "reql/permissions.hpp"
 #include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
@@ -150,24 +151,33 @@ class StoredTable : public Table {
   const std::string& database() const override { return database_; }
   std::string primary_key() const override { return info_->primary_key; }
   Datum get(Context& cx, const Datum& key) override {
+    require_read(cx);
     auto row = cx.database().reader()->get(*info_, to_primary_key(key));
     return row ? std::move(*row) : Datum();
   }
-  std::uint64_t count(Context& cx) override { return cx.database().reader()->count(*info_); }
-  Ref<Stream> scan(Context&, const Bounds& bounds, Order order) override {
+  std::uint64_t count(Context& cx) override {
+    require_read(cx);
+    return cx.database().reader()->count(*info_);
+  }
+  Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) override {
+    require_read(cx);
     return make_ref<ScanStream>(info_, bounds, order);
   }
   void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows) override {
+    require_read(cx);
     const auto reader = cx.database().reader();
     for (const Datum& key : keys) rows.push_back(reader->get(*info_, to_primary_key(key)).value_or(Datum()));
   }
-  Ref<IndexCursor> index_cursor(Context&, const std::string& index, const Bounds& bounds, Order order,
+  Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
                                 IndexRead wanted) override {
+    require_read(cx);
     return make_ref<StoredIndexCursor>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, order, wanted);
   }
   std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
 
  private:
+  void require_read(Context& cx) const { require(cx, Permission::kRead, {info_->db_id, info_->id}); }
+
   std::shared_ptr<const storage::IndexInfo> ready_index(const std::string& name) {
     lookup_index(*this, name);
     auto index = info_->indexes.at(name);
@@ -214,6 +224,19 @@ Ref<Table> open_table(Context& cx, const std::string& database, const std::strin
   auto info = catalog->table(*db, name);
   if (!info) throw_op_failed("Table `" + database + "." + name + "` does not exist.");
   return make_ref<StoredTable>(database, std::move(info));
+}
+
+std::string database_id(Context& cx, const std::string& name) {
+  if (name == kSystemDatabase) return std::string(kSystemDatabaseId);
+  const auto catalog = cx.database().catalog();
+  const storage::DbInfo* db = catalog->db(name);
+  if (!db) throw_op_failed("Database `" + name + "` does not exist.");
+  return db->id;
+}
+
+PermissionScope table_scope(Context&, Table& table) {
+  if (const auto info = table.stored()) return {info->db_id, info->id};
+  return {std::string(kSystemDatabaseId), system_table_id(table.name())};
 }
 
 void check_database(Context& cx, const std::string& name) {

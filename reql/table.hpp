@@ -89,6 +89,8 @@ Ref<Table> open_table(Context& cx, const std::string& database, const std::strin
                       IdentifierFormat format = IdentifierFormat::kName);
 /// Throws "Database `x` does not exist." when it does not.
 void check_database(Context& cx, const std::string& name);
+/// The id of a database. Throws when it does not exist.
+std::string database_id(Context& cx, const std::string& name);
 /// The names of a database's tables, sorted. Throws when there is no such database.
 std::vector<std::string> list_tables(Context& cx, const std::string& database);
 /// The database named by global optarg `db`, or "test".
@@ -106,7 +108,8 @@ class TableSlice : public Object {
 
 class SingleSelection : public Object {
  public:
-  SingleSelection(Ref<Table> t, Datum k) : table(std::move(t)), key(std::move(k)) {}
+  SingleSelection(Ref<Table> t, Datum k, std::optional<Datum> known_row = std::nullopt)
+      : table(std::move(t)), key(std::move(k)), row_(std::move(known_row)) {}
   /// Of a row that was read already.
   SingleSelection(Ref<Table> t, Datum k, Datum row) : table(std::move(t)), key(std::move(k)), row_(std::move(row)) {}
   const Ref<Table> table;

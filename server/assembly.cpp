@@ -116,6 +116,8 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   engine.server_name = options.server_name;
   engine.server_id = (*database)->id();
   engine.worker_threads = worker_threads;
+  engine.driver_port = static_cast<std::uint16_t>(options.driver_port);
+  engine.http_port = static_cast<std::uint16_t>(options.http_port);
   engine.query_memory_bytes = options.query_memory_mb << 20;
   js::Options javascript;
   javascript.worker_path = javascript_worker_path();

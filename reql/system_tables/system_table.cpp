@@ -4,7 +4,9 @@
 
 #include "reql/error.hpp"
 #include "reql/feeds/change_source.hpp"
+#include "reql/permissions.hpp"
 #include "reql/streams/derived.hpp"
+#include "reql/uuid.hpp"
 
 namespace reqld::reql {
 
@@ -20,7 +22,12 @@ struct Entry {
 };
 constexpr Entry kTables[] = {
     {"_debug_scratch", make_debug_scratch_table, ""},
+    {"cluster_config", make_cluster_config_table, ""},
+    {"current_issues", make_current_issues_table, ""},
     {"db_config", make_db_config_table, "77e2a360-e196-5a6e-8a02-341743cfe122"},
+    {"permissions", make_permissions_table, ""},
+    {"server_config", make_server_config_table, ""},
+    {"server_status", make_server_status_table, ""},
     {"table_config", make_table_config_table, "4c16a05c-fbdd-5cbf-9e28-57d927474b01"},
     {"table_status", make_table_status_table, "bd984e39-2e8b-5ef3-9ca8-cec6a9de24a1"},
     {"users", make_users_table, ""},
@@ -58,15 +65,20 @@ class SystemRows : public DerivedStream {
 
 }  // namespace
 
+std::vector<Datum> SystemTable::readable_rows(Context& cx) {
+  require(cx, Permission::kRead, table_scope(cx, *this));
+  return rows(cx);
+}
+
 Datum SystemTable::get(Context& cx, const Datum& key) {
-  for (Datum& row : rows(cx)) {
+  for (Datum& row : readable_rows(cx)) {
     if (*row.get("id") == key) return std::move(row);
   }
   return Datum();
 }
 
 Ref<Stream> SystemTable::scan(Context& cx, const Bounds& bounds, Order order) {
-  std::vector<Datum> all = rows(cx);
+  std::vector<Datum> all = readable_rows(cx);
   std::erase_if(all, [&](const Datum& row) { return !within(*row.get("id"), bounds); });
   std::sort(all.begin(), all.end(), [&](const Datum& a, const Datum& b) {
     return order == Order::kDescending ? *b.get("id") < *a.get("id") : *a.get("id") < *b.get("id");
@@ -92,7 +104,17 @@ Ref<Table> open_system_table(const std::string& name, IdentifierFormat format) {
 
 std::string system_table_id(const std::string& name) {
   for (const Entry& entry : kTables) {
-    if (entry.name == name) return std::string(entry.id);
+    if (entry.name != name) continue;
+    // Where the id that RethinkDB has is not known, one that is always the same.
+    return entry.id.empty() ? named_uuid("rethinkdb." + name) : std::string(entry.id);
+  }
+  return {};
+}
+
+std::string system_table_name(const std::string& id) {
+  for (const Entry& entry : kTables) {
+    const std::string name(entry.name);
+    if (system_table_id(name) == id) return name;
   }
   return {};
 }

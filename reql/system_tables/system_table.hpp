@@ -14,6 +14,8 @@ inline constexpr std::string_view kSystemDatabase = "rethinkdb";
 /// The ids that the database and its tables have in every RethinkDB.
 inline constexpr std::string_view kSystemDatabaseId = "b99b9572-8e53-5fef-9a2b-5e6aba3edf1c";
 std::string system_table_id(const std::string& name);
+/// The reverse; empty when there is none.
+std::string system_table_name(const std::string& id);
 
 /// Base of the system tables. A table says how its rows are made, and what may be written.
 class SystemTable : public Table {
@@ -24,7 +26,7 @@ class SystemTable : public Table {
   const std::string& database() const override { return kDatabaseName; }
   std::string primary_key() const override { return "id"; }
   Datum get(Context& cx, const Datum& key) override;
-  std::uint64_t count(Context& cx) override { return rows(cx).size(); }
+  std::uint64_t count(Context& cx) override { return readable_rows(cx).size(); }
   Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) override;
   Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
                                 IndexRead wanted) override;
@@ -37,6 +39,8 @@ class SystemTable : public Table {
   IdentifierFormat format() const { return format_; }
 
  private:
+  std::vector<Datum> readable_rows(Context& cx);
+
   static const std::string kDatabaseName;
   const std::string name_;
   const IdentifierFormat format_;
@@ -50,6 +54,11 @@ std::vector<std::string> system_table_names();
 // The tables, one file each.
 Ref<Table> make_db_config_table(IdentifierFormat format);
 Ref<Table> make_table_config_table(IdentifierFormat format);
+Ref<Table> make_cluster_config_table(IdentifierFormat format);
+Ref<Table> make_current_issues_table(IdentifierFormat format);
+Ref<Table> make_permissions_table(IdentifierFormat format);
+Ref<Table> make_server_config_table(IdentifierFormat format);
+Ref<Table> make_server_status_table(IdentifierFormat format);
 Ref<Table> make_debug_scratch_table(IdentifierFormat format);
 Ref<Table> make_table_status_table(IdentifierFormat format);
 Ref<Table> make_users_table(IdentifierFormat format);

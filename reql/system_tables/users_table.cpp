@@ -3,6 +3,7 @@
 #include "datum/json.hpp"
 #include "reql/error.hpp"
 #include "reql/feeds/hub.hpp"
+#include "reql/permissions.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/users.hpp"
@@ -63,6 +64,7 @@ class UsersTable : public SystemTable {
       if (!present) throw_logic("User `" + name + "` not found.");
       if (name == "admin") throw_logic("The user `admin` can't be deleted.");
       store(cx, name, Datum());
+      drop_grants(cx, name);
       return outcome;
     }
     if (present && outcome.new_row == outcome.old_row) return outcome;

@@ -7,6 +7,7 @@
 #include "reql/eval.hpp"
 #include "reql/index_definition.hpp"
 #include "reql/names.hpp"
+#include "reql/permissions.hpp"
 #include "reql/print.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
@@ -40,6 +41,7 @@ Value db_create(Args& args) {
   Context& cx = args.cx();
   const std::string name = args.string(0);
   Args::blaming(args.node_of(0), [&] { check_name("Database", name); });
+  require(cx, Permission::kConfig, {});
   const std::string exists = "Database `" + name + "` already exists.";
   if (name == kSystemDatabase || cx.database().catalog()->db(name)) throw_op_failed(exists);
   const auto result = await_storage(cx, [&](auto done) { cx.database().create_db(name, std::move(done)); });
@@ -53,6 +55,7 @@ Value db_drop(Args& args) {
   const std::string name = args.string(0);
   Args::blaming(args.node_of(0), [&] { check_name("Database", name); });
   if (name == kSystemDatabase) throw_op_failed("Database `rethinkdb` is special; you can't delete it.");
+  require(cx, Permission::kConfig, {database_id(cx, name), {}});
   const auto catalog = cx.database().catalog();
   const storage::DbInfo& db = find_database(*catalog, name);
   const auto tables = std::count_if(catalog->tables.begin(), catalog->tables.end(),
@@ -116,6 +119,7 @@ Value table_create(Args& args) {
   if (name.database == kSystemDatabase) {
     throw_op_failed("Database `rethinkdb` is special; you can't create new tables in it.");
   }
+  require(cx, Permission::kConfig, {database_id(cx, name.database), {}});
   const std::string exists = "Table `" + name.database + "." + name.name + "` already exists.";
   const auto before = cx.database().catalog();
   const storage::DbInfo& db = find_database(*before, name.database);
@@ -138,6 +142,7 @@ Value table_drop(Args& args) {
   const auto catalog = cx.database().catalog();
   const auto table = catalog->table(find_database(*catalog, name.database), name.name);
   if (!table) throw_op_failed(missing);
+  require(cx, Permission::kConfig, {table->db_id, table->id});
   const auto result = await_storage(cx, [&](auto done) { cx.database().drop_table(table->id, std::move(done)); });
   if (!result && result.error().kind == storage::ErrorKind::kNotFound) throw_op_failed(missing);
   check(result);
@@ -165,6 +170,10 @@ StoredTarget index_target(Args& args) {
   out.info = out.table->stored();
   out.qualified = out.table->database() + "." + out.table->name();
   return out;
+}
+
+void require_config(Context& cx, const StoredTarget& target) {
+  require(cx, Permission::kConfig, {target.info->db_id, target.info->id});
 }
 
 [[noreturn]] void refuse_system_index() {
@@ -210,6 +219,7 @@ Value index_create(Args& args) {
     definition = make_index_definition(field_source(name), multi, geo);
   }
   if (!target.info) refuse_system_index();
+  require_config(cx, target);
   storage::IndexInfo index;
   index.name = name;
   index.multi = definition.get("multi")->as_bool();
@@ -230,6 +240,7 @@ Value index_drop(Args& args) {
   const std::string name = args.string(1);
   const std::string missing = "Index `" + name + "` does not exist on table `" + target.qualified + "`.";
   if (!target.info) throw_op_failed(missing);
+  require_config(cx, target);
   const auto result =
       await_storage(cx, [&](auto done) { cx.database().drop_index(target.info->id, name, std::move(done)); });
   if (!result && result.error().kind == storage::ErrorKind::kNotFound) throw_op_failed(missing);
@@ -255,6 +266,7 @@ Value index_rename(Args& args) {
   refuse_primary(target, to);
   const bool overwrite = args.bool_optarg("overwrite").value_or(false);
   if (!target.info) refuse_system_index();
+  require_config(cx, target);
   if (from == to && target.info->indexes.contains(from)) return Value(counter("renamed", 0));
   const auto result = await_storage(
       cx, [&](auto done) { cx.database().rename_index(target.info->id, from, to, overwrite, std::move(done)); });
@@ -391,6 +403,7 @@ Value set_write_hook(Args& args) {
     hook = make_write_hook(*source);
   }
   if (!target.info) throw_op_failed("Database `rethinkdb` is special; you can't set a write hook on the tables in it.");
+  require_config(cx, target);
   bool had_one = false;
   check(await_storage(cx, [&](auto done) {
     cx.database().alter_table(
@@ -408,6 +421,7 @@ Value set_write_hook(Args& args) {
 Value get_write_hook(Args& args) {
   const Ref<Table> table = args.table(0);
   const auto info = table->stored();
+  if (info) require(args.cx(), Permission::kConfig, {info->db_id, info->id});
   return Value(info ? describe_write_hook(info->write_hook) : Datum());
 }
 

@@ -15,7 +15,9 @@ std::span<const TermDef> control_terms();       // control.cpp: branch, default,
 std::span<const TermDef> convert_terms();       // convert.cpp: coerce_to, type_of, JSON, binary, minval, maxval, literal
 std::span<const TermDef> core_terms();          // core.cpp: data, variables, functions
 std::span<const TermDef> document_terms();      // document.cpp: fields, paths, merge
+std::span<const TermDef> geo_terms();           // geo.cpp: geometries and geospatial indexes
 std::span<const TermDef> group_terms();         // group.cpp: group, ungroup
+std::span<const TermDef> grant_terms();     // grant.cpp: permissions
 std::span<const TermDef> http_terms();          // http.cpp: r.http
 std::span<const TermDef> info_terms();          // info.cpp: what a value is
 std::span<const TermDef> join_terms();          // joins.cpp: joins, zip
@@ -41,7 +43,9 @@ inline constexpr Family kFamilies[] = {
     convert_terms,
     core_terms,
     document_terms,
+    geo_terms,
     group_terms,
+    grant_terms,
     http_terms,
     info_terms,
     join_terms,

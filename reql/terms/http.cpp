@@ -4,6 +4,7 @@
 
 #include "datum/json.hpp"
 #include "reql/eval.hpp"
+#include "reql/permissions.hpp"
 #include "reql/http_call.hpp"
 #include "reql/streams/http_pages.hpp"
 #include "reql/terms/families.hpp"
@@ -175,6 +176,7 @@ std::int64_t read_page_limit(Args& args) {
 }
 
 Value http(Args& args) {
+  require(args.cx(), Permission::kConnect, {});
   Datum params = Datum::empty_object();
   http_fetch::Request request = read_request(args, params);
   auto format = http_fetch::ResultFormat::kAuto;

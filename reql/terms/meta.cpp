@@ -5,6 +5,7 @@
 
 #include "datum/json.hpp"
 #include "reql/eval.hpp"
+#include "reql/permissions.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table.hpp"
@@ -63,9 +64,11 @@ TablePtr current(Context& cx, const TablePtr& table) {
 
 // --- config, status
 
-Value row_of(Args& args, const std::string& system_table, const std::string& id) {
+// A row of a system table that may be looked at without reading that table.
+Value row_of(Args& args, const std::string& system_table, Datum row) {
+  const Datum id = *row.get("id");
   return Value(ValueKind::kSingleSelection,
-               make_ref<SingleSelection>(open_table(args.cx(), std::string(kSystemDatabase), system_table), Datum::string(id)));
+               make_ref<SingleSelection>(open_table(args.cx(), std::string(kSystemDatabase), system_table), id, std::move(row)));
 }
 
 Value config(Args& args) {
@@ -77,7 +80,8 @@ Value config(Args& args) {
     const auto catalog = cx.database().catalog();
     const storage::DbInfo* db = catalog->db(name);
     if (!db) throw_op_failed("Database `" + name + "` does not exist.");
-    return row_of(args, "db_config", db->id);
+    require(cx, Permission::kConfig, {db->id, {}});
+    return row_of(args, "db_config", db_config(*db));
   }
   const Ref<Table> table = Args::blaming(args.node_of(0), [&] {
     if (!v.is(ValueKind::kTable)) throw_kind_error(cx, "TABLE", v);
@@ -85,7 +89,8 @@ Value config(Args& args) {
   });
   const auto info = table->stored();
   if (!info) throw_op_failed("Database `rethinkdb` is special; you can't configure the tables in it.");
-  return row_of(args, "table_config", info->id);
+  require(cx, Permission::kConfig, {info->db_id, info->id});
+  return row_of(args, "table_config", table_config(cx.engine(), table->database(), *info));
 }
 
 Value status(Args& args) {
@@ -94,7 +99,7 @@ Value status(Args& args) {
   if (!info) {
     throw_op_failed("Database `rethinkdb` is special; the system tables in it don't have meaningful status information.");
   }
-  return row_of(args, "table_status", info->id);
+  return row_of(args, "table_status", table_status(args.cx().engine(), table->database(), *info, true));
 }
 
 // --- wait: a table that exists is ready
@@ -200,6 +205,7 @@ Datum with_shards(const Datum& settings, std::int64_t shards) {
 Value reconfigure(Args& args) {
   Context& cx = args.cx();
   const Scope scope = read_scope(args, "Database `rethinkdb` is special; you can't configure the tables in it.");
+  for (const TablePtr& table : scope.tables) require(cx, Permission::kConfig, {table->db_id, table->id});
   const bool dry_run = args.bool_optarg("dry_run").value_or(false);
   if (const auto repair = args.datum_optarg("emergency_repair"); repair && !repair->is_null()) {
     const std::string mode = Args::blaming(args.optarg_node("emergency_repair"), [&] { return std::string(repair->as_string()); });
@@ -261,6 +267,7 @@ Value rebalance(Args& args) {
   const Scope scope = read_scope(args, "Database `rethinkdb` is special; you can't rebalance the tables in it.");
   ArrayBuilder changes;
   for (const TablePtr& table : scope.tables) {
+    require(cx, Permission::kConfig, {table->db_id, table->id});
     // With several shards the original moves data, and says so.
     const bool at_once = shard_count(*table) == 1;
     changes.add(change_of(table_status(cx.engine(), scope.database, *table, true),

@@ -5,6 +5,7 @@
 #include "datum/time.hpp"
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
+#include "reql/permissions.hpp"
 #include "reql/storage_call.hpp"
 
 namespace reqld::reql {
@@ -164,6 +165,7 @@ RowOutcome RowWriter::write_row(Context& cx, storage::Writer& writer, const RowW
 
 void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   if (rows.empty()) return;
+  require(cx_, Permission::kWrite, table_scope(cx_, *table_));
   if (!table_->stored()) {
     for (RowWriteRequest& row : rows) {
       RowOutcome outcome;

@@ -1,0 +1,111 @@
+// server_config, server_status, cluster_config, current_issues: this one server as the cluster it is.
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "datum/time.hpp"
+#include "reql/system_tables/system_table.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// A table whose rows one function makes.
+class ComputedTable : public SystemTable {
+ public:
+  using Rows = std::vector<Datum> (*)(Context& cx);
+  ComputedTable(std::string name, IdentifierFormat format, Rows make) : SystemTable(std::move(name), format), make_(make) {}
+
+ protected:
+  std::vector<Datum> rows(Context& cx) override { return make_(cx); }
+
+ private:
+  const Rows make_;
+};
+
+Datum text(const std::string& s) { return Datum::string(s); }
+
+std::vector<Datum> server_config(Context& cx) {
+  ObjectBuilder row;
+  row.set("id", text(cx.engine().options().server_id));
+  row.set("name", text(cx.engine().options().server_name));
+  row.set("tags", Datum::array({text("default")}));
+  // The system's page cache is the cache: nothing is set aside.
+  row.set("cache_size_mb", Datum::number(0));
+  return {row.finish()};
+}
+
+Datum arguments() {
+  ArrayBuilder out;
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  const std::string all((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t end = std::min(all.find('\0', at), all.size());
+    out.add(text(all.substr(at, end - at)));
+    at = end + 1;
+  }
+  return out.finish();
+}
+
+std::vector<Datum> server_status(Context& cx) {
+  char host[256] = "localhost";
+  gethostname(host, sizeof host - 1);
+  static const Datum started = reqld::to_datum(current_time());
+  ObjectBuilder address;
+  address.set("host", text(host));
+  address.set("port", Datum::number(0));
+  ObjectBuilder network;
+  network.set("hostname", text(host));
+  network.set("canonical_addresses", Datum::array({address.finish()}));
+  network.set("connected_to", Datum::empty_object());
+  // There is no port for other servers.
+  network.set("cluster_port", Datum());
+  network.set("reql_port", Datum::number(cx.engine().options().driver_port));
+  network.set("http_admin_port", Datum::number(cx.engine().options().http_port));
+  network.set("time_connected", started);
+  ObjectBuilder process;
+  process.set("argv", arguments());
+  process.set("cache_size_mb", Datum::number(0));
+  process.set("pid", Datum::number(static_cast<double>(getpid())));
+  process.set("time_started", started);
+  process.set("version", text("rethinkdb 2.4.4 (as reqld)"));
+  ObjectBuilder row;
+  row.set("id", text(cx.engine().options().server_id));
+  row.set("name", text(cx.engine().options().server_name));
+  row.set("network", network.finish());
+  row.set("process", process.finish());
+  return {row.finish()};
+}
+
+std::vector<Datum> cluster_config(Context&) {
+  ObjectBuilder row;
+  row.set("id", text("heartbeat"));
+  row.set("heartbeat_timeout_secs", Datum::number(10));
+  return {row.finish()};
+}
+
+std::vector<Datum> current_issues(Context& cx) {
+  const auto failure = cx.database().engine().failure();
+  if (!failure) return {};
+  ObjectBuilder info;
+  info.set("message", text(failure->message));
+  info.set("servers", Datum::array({text(cx.engine().options().server_name)}));
+  ObjectBuilder row;
+  row.set("id", text(system_table_id("current_issues")));
+  row.set("type", text("storage_failed"));
+  row.set("critical", Datum::boolean(true));
+  row.set("description", text("Writes have stopped: " + failure->message));
+  row.set("info", info.finish());
+  return {row.finish()};
+}
+
+}  // namespace
+
+Ref<Table> make_server_config_table(IdentifierFormat f) { return make_ref<ComputedTable>("server_config", f, server_config); }
+Ref<Table> make_server_status_table(IdentifierFormat f) { return make_ref<ComputedTable>("server_status", f, server_status); }
+Ref<Table> make_cluster_config_table(IdentifierFormat f) { return make_ref<ComputedTable>("cluster_config", f, cluster_config); }
+Ref<Table> make_current_issues_table(IdentifierFormat f) { return make_ref<ComputedTable>("current_issues", f, current_issues); }
+
+}  // namespace reqld::reql

@@ -1,0 +1,399 @@
+// Geometries: making them, comparing them, finding rows by them.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "datum/json.hpp"
+#include "reql/document.hpp"
+#include "reql/eval.hpp"
+#include "reql/geo/ellipsoid.hpp"
+#include "reql/geo/geojson.hpp"
+#include "reql/geo/index.hpp"
+#include "reql/geo/shape.hpp"
+#include "reql/geo/text.hpp"
+#include "reql/sequence.hpp"
+#include "reql/streams/step.hpp"
+#include "reql/table.hpp"
+#include "reql/terms/families.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+using geo::Ellipsoid;
+using geo::Position;
+using geo::Positions;
+using geo::Shape;
+using geo::ShapeKind;
+
+void check_is_geometry(const Datum& d) {
+  if (!d.is(Type::kGeometry)) throw_logic("Not a GEOMETRY pseudotype: `" + to_shown_json(d) + "`.");
+}
+
+Datum geometry_arg(Args& args, std::size_t i) {
+  Datum d = args.datum(i);
+  Args::blaming(args.node_of(i), [&] { check_is_geometry(d); });
+  return d;
+}
+
+void require_kind(const Datum& geometry, ShapeKind wanted) {
+  const ShapeKind found = geo::kind_of(geometry);
+  if (found == wanted) return;
+  throw_logic("Expected geometry of type `" + std::string(geo::shape_name(wanted)) + "` but found `" +
+              std::string(geo::shape_name(found)) + "`.");
+}
+
+// A point, or a pair of numbers that stands for one.
+Position position_of(const Datum& d) {
+  if (d.is(Type::kGeometry)) {
+    require_kind(d, ShapeKind::kPoint);
+    return Shape(d).position();
+  }
+  const std::size_t n = d.array_size();
+  if (n != 2) {
+    throw_logic("Expected point coordinate pair.  Got " + std::to_string(n) + " element array instead of a 2 element one.");
+  }
+  const Position p{d.at(0).as_number(), d.at(1).as_number()};
+  geo::check_position(p);
+  return p;
+}
+
+Positions positions_of(Args& args) {
+  Positions out;
+  out.reserve(args.size());
+  for (std::size_t i = 0; i < args.size(); ++i) out.push_back(position_of(args.datum(i)));
+  return out;
+}
+
+Datum checked(Datum geometry) {
+  Shape(geometry).validate();
+  return geometry;
+}
+
+// The polygon within `line`, which is closed if it is not.
+Datum polygon_within(Positions line) {
+  if (line.front() != line.back()) line.push_back(line.front());
+  return checked(geo::polygon_geometry({std::move(line)}));
+}
+
+double number_field(const Datum& object, std::string_view name) { return get_field(object, name, "get_field").as_number(); }
+
+Ellipsoid ellipsoid_optarg(Args& args) {
+  const auto system = args.datum_optarg("geo_system");
+  if (!system) return geo::kWgs84;
+  return Args::blaming(args.optarg_node("geo_system"), [&]() -> Ellipsoid {
+    if (system->is(Type::kObject)) {
+      const Ellipsoid custom{number_field(*system, "a"), number_field(*system, "f")};
+      if (!(custom.equator_radius > 0)) throw_logic("The equator radius `a` of a geo system must be positive.");
+      if (!(custom.flattening < 1)) throw_logic("The flattening `f` of a geo system must be less than 1.");
+      return custom;
+    }
+    const std::string name(system->as_string());
+    if (name == "WGS84") return geo::kWgs84;
+    if (name == "unit_sphere") return geo::kUnitSphere;
+    throw_logic("Unrecognized geo system \"" + name + "\" (valid options: \"WGS84\", \"unit_sphere\").");
+  });
+}
+
+double unit_optarg(Args& args) {
+  const auto unit = args.string_optarg("unit");
+  return unit ? geo::metres_per_unit(*unit) : 1.0;
+}
+
+Value geojson(Args& args) {
+  const Datum object = args.datum(0);
+  if (!object.is(Type::kObject)) throw_type_error(type_name(Type::kObject), object.type());
+  ObjectBuilder clean;
+  clean.set("type", get_field(object, "type", "get_field"));
+  clean.set("coordinates", get_field(object, "coordinates", "get_field"));
+  geo::check_geometry(object);
+  return Value(Datum::geometry(clean.finish()));
+}
+
+Value to_geojson(Args& args) { return Value(geometry_arg(args, 0).geometry_object()); }
+
+Value point(Args& args) {
+  const double longitude = args.number(0);
+  const Position p{longitude, args.number(1)};
+  geo::check_position(p);
+  return Value(geo::point_geometry(p));
+}
+
+Value line(Args& args) { return Value(checked(geo::line_geometry(positions_of(args)))); }
+
+Value polygon(Args& args) { return Value(polygon_within(positions_of(args))); }
+
+Value fill(Args& args) {
+  const Datum d = geometry_arg(args, 0);
+  require_kind(d, ShapeKind::kLine);
+  return Value(polygon_within(Shape(d).coordinates().rings.front()));
+}
+
+Value circle(Args& args) {
+  const Position center = position_of(args.datum(0));
+  double radius = args.number(1);
+  const Ellipsoid ellipsoid = ellipsoid_optarg(args);
+  const std::int64_t vertices = args.integer_optarg("num_vertices").value_or(32);
+  if (vertices <= 0) {
+    throw EvalError(ErrorCode::kQueryLogic, "num_vertices must be positive.", args.optarg_node("num_vertices"));
+  }
+  check_array_size(args.cx(), static_cast<std::size_t>(vertices));
+  radius *= unit_optarg(args);
+  const bool filled = args.bool_optarg("fill").value_or(true);
+  if (!(radius > 0)) throw_logic("Radius must be positive");
+  geo::check_radius(radius, ellipsoid);
+  Positions ring;
+  ring.reserve(static_cast<std::size_t>(vertices) + 1);
+  for (std::int64_t i = 0; i < vertices; ++i) {
+    const double azimuth = -180.0 + 360.0 * static_cast<double>(i) / static_cast<double>(vertices);
+    ring.push_back(geo::geodesic_destination(center, azimuth, radius, ellipsoid));
+  }
+  ring.push_back(ring.front());
+  return Value(filled ? polygon_within(std::move(ring)) : checked(geo::line_geometry(ring)));
+}
+
+Datum simple_polygon_arg(Args& args, std::size_t i) {
+  Datum d = geometry_arg(args, i);
+  Args::blaming(args.node_of(i), [&] {
+    const ShapeKind kind = geo::kind_of(d);
+    if (kind != ShapeKind::kPolygon) throw_logic("Expected a Polygon but found a " + std::string(geo::shape_name(kind)) + ".");
+    if (Shape(d).coordinates().rings.size() != 1) {
+      throw_logic("Expected a Polygon with only an outer shell.  This one has holes.");
+    }
+  });
+  return d;
+}
+
+Value polygon_sub(Args& args) {
+  const Shape outer(simple_polygon_arg(args, 0));
+  const Shape hole(simple_polygon_arg(args, 1));
+  if (!outer.contains_exactly(hole)) throw_logic("The second argument to `polygon_sub` is not contained in the first one.");
+  return Value(checked(geo::polygon_geometry({outer.coordinates().rings.front(), hole.coordinates().rings.front()})));
+}
+
+double distance_between(const Position& from, const Shape& to, const Ellipsoid& ellipsoid) {
+  return geo::geodesic_distance(from, to.nearest(from), ellipsoid);
+}
+
+Value distance(Args& args) {
+  const Datum a = geometry_arg(args, 0);
+  const Datum b = geometry_arg(args, 1);
+  const Ellipsoid ellipsoid = ellipsoid_optarg(args);
+  const double unit = unit_optarg(args);
+  const bool from_a = geo::kind_of(a) == ShapeKind::kPoint;
+  if (!from_a && geo::kind_of(b) != ShapeKind::kPoint) require_kind(a, ShapeKind::kPoint);
+  const Shape from(from_a ? a : b);
+  const Shape to(from_a ? b : a);
+  return Value(Datum::number(distance_between(from.position(), to, ellipsoid) / unit));
+}
+
+using Relation = bool (*)(const Datum& a, const Shape& b);
+
+bool intersect(const Datum& a, const Shape& b) { return Shape(a).intersects(b); }
+
+bool include(const Datum& a, const Shape& b) {
+  require_kind(a, ShapeKind::kPolygon);
+  return Shape(a).includes(b);
+}
+
+/// Keeps the geometries of a sequence that have a relation to another.
+class RelationStep : public RowStep {
+ public:
+  RelationStep(Relation relation, Shape other, const Node* node) : relation_(relation), other_(std::move(other)), node_(node) {}
+
+  void run(Context&, Batch& rows, std::size_t from) override {
+    Args::blaming(node_, [&] {
+      std::size_t to = from;
+      for (std::size_t i = from; i < rows.size(); ++i) {
+        check_is_geometry(rows[i]);
+        if (relation_(rows[i], other_)) rows[to++] = std::move(rows[i]);
+      }
+      rows.resize(to);
+    });
+  }
+
+ private:
+  const Relation relation_;
+  const Shape other_;
+  const Node* const node_;
+};
+
+Value related(Args& args, Relation relation, std::string_view name) {
+  const Value v = args.value(0);
+  const bool single = v.is(ValueKind::kSingleSelection) || (v.is_datum() && !v.raw_datum().is(Type::kArray));
+  if (!single) {
+    switch (v.kind()) {
+      case ValueKind::kDatabase:
+      case ValueKind::kFunction:
+        throw EvalError(ErrorCode::kQueryLogic,
+                        "Cannot perform " + std::string(name) + " on a non-object non-sequence `" + print_value(args.cx(), v) + "`.",
+                        args.node_of(0));
+      default: break;
+    }
+    const Sequence sequence = to_sequence(args, v, 0);
+    Shape other(geometry_arg(args, 1));
+    return sequence.with(step_stream(sequence.stream, make_ref<RelationStep>(relation, std::move(other), &args.node())));
+  }
+  const Datum first = to_datum(args.cx(), v);
+  if (!first.is(Type::kGeometry)) {
+    Args::blaming(args.node_of(0), [&] {
+      if (first.is(Type::kObject)) check_is_geometry(first);
+      throw_not_a_document(name, first);
+    });
+  }
+  return Value(Datum::boolean(relation(first, Shape(geometry_arg(args, 1)))));
+}
+
+Value intersects(Args& args) { return related(args, intersect, "intersects"); }
+Value includes(Args& args) { return related(args, include, "includes"); }
+
+std::shared_ptr<const storage::IndexInfo> geo_index(Args& args, Table& table, const std::string& term) {
+  const auto name = args.string_optarg("index");
+  if (!name) throw_logic(term + " requires an index argument.");
+  if (*name == table.primary_key()) throw_logic(term + " cannot use the primary index.");
+  lookup_index(table, *name);
+  auto index = table.stored()->indexes.at(*name);
+  if (!index->geo) {
+    throw_logic("Index `" + *name + "` is not a geospatial index.  " + term + " can only be used with a geospatial index.");
+  }
+  if (!index->ready) {
+    throw_op_failed("Index `" + *name + "` on table `" + table.database() + "." + table.name() +
+                    "` was accessed before its construction was finished.");
+  }
+  return index;
+}
+
+Value get_intersecting(Args& args) {
+  const Ref<Table> table = args.table(0);
+  Shape shape(geometry_arg(args, 1));
+  const auto index = geo_index(args, *table, "get_intersecting");
+  return Value(ValueKind::kSelection,
+               make_ref<Selection>(table, geo::intersecting_rows(table->stored(), index, std::move(shape))));
+}
+
+struct Neighbour {
+  double metres;
+  Datum document;
+};
+
+// Everything within `metres`, nearest first.
+std::vector<Neighbour> neighbours_within(Context& cx, Table& table, const std::shared_ptr<const storage::IndexInfo>& index,
+                                         const Position& center, const Ellipsoid& ellipsoid, double metres) {
+  constexpr int kDiskCells = 16;
+  std::vector<Neighbour> out;
+  double found_at = 0;
+  std::vector<double> distances;
+  geo::IndexSearch search(table.stored(), index, geo::disk_covering(center, ellipsoid.largest_angle(metres), kDiskCells),
+                          [&](const Datum& geometry) {
+                            found_at = distance_between(center, Shape(geometry), ellipsoid);
+                            if (found_at > metres) return false;
+                            distances.push_back(found_at);
+                            return true;
+                          });
+  std::vector<geo::Found> found;
+  const BatchLimits limits{.max_rows = 1024};
+  for (bool more = true; more;) {
+    found.clear();
+    distances.clear();
+    more = search.next(cx, limits, found);
+    for (std::size_t i = 0; i < found.size(); ++i) out.push_back({distances[i], std::move(found[i].document)});
+    cx.check_in();
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Neighbour& a, const Neighbour& b) { return a.metres < b.metres; });
+  return out;
+}
+
+// RethinkDB searches rings made of polygons with eight corners, which have to be wider than the circle. Tables with fewer results
+// than wanted are searched up to `max_dist`, and cannot be when such a polygon has become too large.
+void check_searchable(double max_dist, const Ellipsoid& ellipsoid) {
+  const double radius =
+      max_dist * 1.01 * (ellipsoid.equator_radius / ellipsoid.pole_radius()) / std::cos(std::numbers::pi / 8);
+  try {
+    geo::check_radius(radius, ellipsoid);
+  } catch (const EvalError& e) {
+    throw_logic("The distance has become too large for continuing the indexed nearest traversal.  Consider specifying a smaller "
+                "`max_dist` parameter.  (" + e.message() + ")");
+  }
+}
+
+Value get_nearest(Args& args) {
+  const Ref<Table> table = args.table(0);
+  const Position center = position_of(args.datum(1));
+  const std::int64_t max_results = args.integer_optarg("max_results").value_or(100);
+  if (max_results <= 0) {
+    throw EvalError(ErrorCode::kQueryLogic, "max_results must be positive.", args.optarg_node("max_results"));
+  }
+  const auto index = geo_index(args, *table, "get_nearest");
+  const Ellipsoid ellipsoid = ellipsoid_optarg(args);
+  const double unit = unit_optarg(args);
+  const auto given_dist = args.number_optarg("max_dist");
+  if (given_dist && !(*given_dist > 0)) {
+    throw EvalError(ErrorCode::kQueryLogic, "max_dist must be positive.", args.optarg_node("max_dist"));
+  }
+  const double max_dist = given_dist ? *given_dist * unit : 100000.0;
+  const auto wanted = static_cast<std::size_t>(max_results);
+
+  // Growing disks: a small one is enough where rows are dense.
+  constexpr double kFirstShare = 1.0 / 256;
+  constexpr double kGrowth = 4;
+  const double farthest = std::min(max_dist, ellipsoid.largest_circle());
+  std::vector<Neighbour> nearest;
+  for (double radius = farthest * kFirstShare;; radius = std::min(radius * kGrowth, farthest)) {
+    nearest = neighbours_within(args.cx(), *table, index, center, ellipsoid, radius);
+    if (nearest.size() >= wanted || radius >= farthest) break;
+  }
+  if (nearest.size() < wanted) check_searchable(max_dist, ellipsoid);
+  if (nearest.size() > wanted) nearest.resize(wanted);
+  check_array_size(args.cx(), nearest.size());
+  ArrayBuilder out;
+  for (const Neighbour& n : nearest) {
+    ObjectBuilder pair;
+    pair.set("dist", Datum::number(n.metres / unit));
+    pair.set("doc", n.document);
+    out.add(pair.finish());
+  }
+  return Value(out.finish());
+}
+
+constexpr std::string_view kCircleOptargs[] = {"num_vertices", "geo_system", "unit", "fill"};
+constexpr std::string_view kDistanceOptargs[] = {"geo_system", "unit"};
+constexpr std::string_view kIntersectingOptargs[] = {"index"};
+constexpr std::string_view kNearestOptargs[] = {"index", "max_results", "max_dist", "geo_system", "unit"};
+
+constexpr TermDef kTerms[] = {
+    {.type = TermType::kGeojson, .name = "geojson", .arity = exactly(1), .eval = geojson, .doc = "The geometry of a GeoJSON object."},
+    {.type = TermType::kToGeojson, .name = "to_geojson", .arity = exactly(1), .eval = to_geojson,
+     .doc = "The GeoJSON object of a geometry."},
+    {.type = TermType::kPoint, .name = "point", .arity = exactly(2), .eval = point, .doc = "A point: longitude and latitude in degrees."},
+    {.type = TermType::kLine, .name = "line", .arity = at_least(2), .flags = kConstantInQuery, .eval = line,
+     .doc = "A line through points."},
+    {.type = TermType::kPolygon, .name = "polygon", .arity = at_least(3), .flags = kConstantInQuery, .eval = polygon,
+     .doc = "A polygon by its corners."},
+    {.type = TermType::kDistance, .name = "distance", .arity = exactly(2), .flags = kConstantInQuery, .eval = distance,
+     .optargs = kDistanceOptargs, .doc = "The distance between a point and another geometry."},
+    {.type = TermType::kIntersects, .name = "intersects", .arity = exactly(2), .flags = kConstantInQuery, .eval = intersects,
+     .doc = "Whether two geometries intersect; of a sequence, those that do."},
+    {.type = TermType::kIncludes, .name = "includes", .arity = exactly(2), .flags = kConstantInQuery, .eval = includes,
+     .doc = "Whether a geometry lies completely within a polygon; of a sequence of polygons, those that include it."},
+    {.type = TermType::kCircle, .name = "circle", .arity = exactly(2), .flags = kConstantInQuery, .eval = circle,
+     .optargs = kCircleOptargs, .doc = "A polygon or line that approximates a circle."},
+    {.type = TermType::kGetIntersecting, .name = "get_intersecting", .arity = exactly(2), .flags = kReadsTable,
+     .eval = get_intersecting, .optargs = kIntersectingOptargs, .doc = "The rows that a geospatial index has in a geometry."},
+    {.type = TermType::kFill, .name = "fill", .arity = exactly(1), .flags = kConstantInQuery, .eval = fill,
+     .doc = "The polygon within a line."},
+    {.type = TermType::kGetNearest, .name = "get_nearest", .arity = exactly(2), .flags = kReadsTable, .eval = get_nearest,
+     .optargs = kNearestOptargs, .doc = "The rows nearest to a point by a geospatial index, with their distances."},
+    {.type = TermType::kPolygonSub, .name = "polygon_sub", .arity = exactly(2), .flags = kConstantInQuery, .eval = polygon_sub,
+     .doc = "A polygon with a hole in the form of another."},
+};
+
+}  // namespace
+
+std::span<const TermDef> geo_terms() {
+  // The registry asks once, before the first query.
+  set_geometry_check(geo::check_geometry);
+  return kTerms;
+}
+
+}  // namespace reqld::reql
