@@ -87,17 +87,6 @@ Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const Options& options) {
     return lmdb_error("open", rc, options.directory);
   }
   self->max_key_size_ = static_cast<std::size_t>(mdb_env_get_maxkeysize(self->env_));
-  mdb_env_get_fd(self->env_, &self->data_fd_);
-
-  MDB_txn* txn = nullptr;
-  int rc = mdb_txn_begin(self->env_, nullptr, MDB_RDONLY, &txn);
-  if (rc != 0) return lmdb_error("begin", rc, options.directory);
-  rc = mdb_dbi_open(txn, nullptr, 0, &self->dbi_);
-  MDB_stat stat{};
-  if (rc == 0) rc = mdb_stat(txn, self->dbi_, &stat);
-  mdb_txn_abort(txn);
-  if (rc != 0) return lmdb_error("open", rc, options.directory);
-  self->page_size_ = stat.ms_psize;
   return self;
 }
 
@@ -106,6 +95,16 @@ int LmdbEnv::open_env(unsigned flags, std::uint64_t map) {
   if (rc == 0) rc = mdb_env_set_mapsize(env_, map);
   if (rc == 0) rc = mdb_env_set_maxreaders(env_, kMaxReaders);
   if (rc == 0) rc = mdb_env_open(env_, directory_.c_str(), flags, 0640);
+  MDB_txn* txn = nullptr;
+  if (rc == 0) rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  if (rc == 0) {
+    rc = mdb_dbi_open(txn, nullptr, 0, &dbi_);
+    MDB_stat stat{};
+    if (rc == 0) rc = mdb_stat(txn, dbi_, &stat);
+    page_size_ = stat.ms_psize;
+    mdb_txn_abort(txn);
+  }
+  if (rc == 0) rc = mdb_env_get_fd(env_, &data_fd_);
   if (rc != 0) {
     mdb_env_close(env_);
     env_ = nullptr;
@@ -267,9 +266,7 @@ Result<void> LmdbEnv::reopen_for_reading() {
         }
         const std::uint64_t map = map_bytes();
         mdb_env_close(env_);
-        const int rc = open_env(MDB_NOTLS | MDB_NORDAHEAD | MDB_RDONLY | MDB_NOLOCK, map);
-        if (rc == 0) mdb_env_get_fd(env_, &data_fd_);
-        return rc;
+        return open_env(MDB_NOTLS | MDB_NORDAHEAD | MDB_RDONLY | MDB_NOLOCK, map);
       },
       "open");
 }
