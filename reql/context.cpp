@@ -67,6 +67,21 @@ void Context::check_in() {
   if (cancellation && cancellation->requested()) {
     throw EvalError(ErrorCode::kInternal, "Query terminated by a STOP or a closed connection.");
   }
+  // Looking at the clock costs more than most of what happens between two calls.
+  if (suspender && (++checks_ & 7) == 0) make_room();
+}
+
+// A query that runs for long leaves the thread that serves its connection, and then takes turns with others.
+void Context::make_room() {
+  constexpr std::chrono::milliseconds kTurn{5};
+  const auto now_is = std::chrono::steady_clock::now();
+  if (running_since_ == std::chrono::steady_clock::time_point{}) {
+    running_since_ = now_is;
+  } else if (now_is - running_since_ > kTurn) {
+    suspender->move_to_pool();
+    suspender->yield();
+    running_since_ = std::chrono::steady_clock::now();
+  }
 }
 
 Suspender& Context::waiting() {

@@ -76,6 +76,9 @@ class Context {
   /// r.now(): the same all through a query.
   Datum now;
 
+  /// The query begins to run (again): from here its time on the thread counts.
+  void begin_turn() { running_since_ = {}; }
+
   /// At loop boundaries of long work: ends the query when it was cancelled, lets others run. Cheap.
   void check_in();
 
@@ -87,6 +90,10 @@ class Context {
  private:
   Context();
 
+  void make_room();
+
+  unsigned checks_ = 0;
+  std::chrono::steady_clock::time_point running_since_{};  ///< unset: not looked at yet
   Engine* engine_;
   const ClientInfo* client_;
 };

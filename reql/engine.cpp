@@ -2,6 +2,7 @@
 
 #include "reql/feeds/hub.hpp"
 #include "reql/permissions.hpp"
+#include "reql/running_queries.hpp"
 #include "reql/users.hpp"
 
 namespace reqld::reql {
@@ -9,7 +10,8 @@ namespace reqld::reql {
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
                js::Pool& javascript)
     : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)),
-      permissions_(std::make_unique<PermissionCache>(database)) {}
+      permissions_(std::make_unique<PermissionCache>(database)),
+      running_(std::make_unique<RunningQueries>()) {}
 
 Engine::~Engine() = default;
 

@@ -19,6 +19,7 @@ namespace reqld::reql {
 
 class FeedHub;
 class PermissionCache;
+class RunningQueries;
 
 struct EngineOptions {
   std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
@@ -41,6 +42,7 @@ class Engine {
   js::Pool& javascript() { return javascript_; }
   FeedHub& feeds() { return *feeds_; }
   PermissionCache& permissions() { return *permissions_; }
+  RunningQueries& running() { return *running_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -59,6 +61,7 @@ class Engine {
   js::Pool& javascript_;
   std::unique_ptr<FeedHub> feeds_;
   std::unique_ptr<PermissionCache> permissions_;
+  std::unique_ptr<RunningQueries> running_;
 };
 
 }  // namespace reqld::reql

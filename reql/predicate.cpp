@@ -42,7 +42,7 @@ Answer Predicate::test(Context& cx, const Datum& row) const {
   if (!result) return Answer::kMissing;
   if (result->is(Type::kBool)) return result->as_bool() ? Answer::kYes : Answer::kNo;
   if (result->is_null()) return Answer::kNo;
-  if (!result->is(Type::kObject)) return Answer::kYes;
+  if (!result->is(Type::kObject) || !row.is(Type::kObject)) return Answer::kYes;
   return Args::blaming(node_, [&] { return match(*result, row, nullptr); });
 }
 

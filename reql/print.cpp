@@ -63,6 +63,8 @@ class Printer {
     scopes_.pop_back();
   }
 
+  void expression(const Node& node) { term(node, true); }
+
  private:
   void literal(const Datum& d, bool outermost) {
     if (d.is(Type::kArray)) {
@@ -146,7 +148,8 @@ class Printer {
       default: break;
     }
     const std::string name = camel_case(node.def->name);
-    if (node.args.empty() || starts_on_r(node.def->type)) {
+    const bool method = node.def->type == TermType::kTable && node.args.size() == 2;
+    if (node.args.empty() || (starts_on_r(node.def->type) && !method)) {
       // An operator inside an operator stands without the prefix.
       if (!(inside_operator_ && is_operator(node.def->type))) text += "r.";
       const bool outer = std::exchange(inside_operator_, is_operator(node.def->type));
@@ -183,6 +186,12 @@ std::string print_source(const Datum& definition) {
 std::string print_function(const Node& func) {
   Printer printer;
   printer.function(func);
+  return std::move(printer.text);
+}
+
+std::string print_query(const Node& root) {
+  Printer printer;
+  printer.expression(root);
   return std::move(printer.text);
 }
 

@@ -12,6 +12,9 @@ namespace reqld::reql {
 /// The JavaScript text of a FUNC node: function(var1) { return var1("a").add(1); }
 std::string print_function(const Node& func);
 
+/// A whole query as JavaScript: r.table("t").filter({"a": 1})
+std::string print_query(const Node& root);
+
 /// What info() shows of a function: "function (captures = [(no implicit)]) (args = [var1]) …".
 std::string print_function_source(const Node& func);
 

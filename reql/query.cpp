@@ -7,6 +7,7 @@
 #include "reql/context.hpp"
 #include "reql/eval.hpp"
 #include "reql/program.hpp"
+#include "reql/running_queries.hpp"
 #include "reql/table.hpp"
 
 namespace reqld::reql {
@@ -38,9 +39,14 @@ class QueryRun : public Query {
       program_ = parse_query(std::move(body));
       cx_.program = program_.get();
       noreply_ = literal_option("noreply");
+      entry_ = engine.running().add({{}, &client_, program_, std::chrono::steady_clock::now(), [this] { cancel(); }});
     } catch (const QueryError& e) {
       parse_error_ = error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
     }
+  }
+
+  ~QueryRun() override {
+    if (entry_) cx_.engine().running().remove(*entry_);
   }
 
   bool noreply() const override { return noreply_; }
@@ -67,6 +73,7 @@ class QueryRun : public Query {
   template <typename F>
   Reply guarded(Suspender& suspender, F&& body) {
     cx_.suspender = &suspender;
+    cx_.begin_turn();
     cx_.stack_limit = suspender.stack_floor() + kStackReserve;
     try {
       return body();
@@ -200,6 +207,7 @@ class QueryRun : public Query {
   Ref<Stream> stream_;
   Batch batch_;
   bool noreply_ = false;
+  std::optional<RunningQueries::Entry> entry_;
 };
 
 }  // namespace

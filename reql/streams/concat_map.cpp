@@ -61,6 +61,7 @@ class ConcatMapStream : public DerivedStream {
 class ConcatMapStep : public RowStep {
  public:
   ConcatMapStep(Ref<Function> function, const Node* node) : function_(std::move(function)), node_(node) {}
+  bool is_stateless() const override { return false; }
   void run(Context& cx, Batch& rows, std::size_t from) override {
     Batch sources(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(rows.end()));
     rows.resize(from);

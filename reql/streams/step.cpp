@@ -41,6 +41,7 @@ class StepStream : public DerivedStream {
     return !ended_;
   }
   ChangeSource change_source() const override {
+    if (!step_->is_stateless()) return Stream::change_source();
     ChangeSource watched = source().change_source();
     (watched.kind == ChangeSource::Kind::kLimit ? watched.later_steps : watched.steps).push_back(step_);
     return watched;

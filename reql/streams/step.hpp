@@ -10,6 +10,8 @@ class RowStep : public Object {
  public:
   /// Replaces the rows from index `from` to the end of `rows` by what becomes of them, in place. Throws EvalError.
   virtual void run(Context& cx, Batch& rows, std::size_t from) = 0;
+  /// Looks at each row by itself: what is done to a sequence can then be done to a change of it.
+  virtual bool is_stateless() const { return true; }
   /// Every row becomes exactly one.
   virtual bool is_one_to_one() const { return false; }
 };

@@ -39,9 +39,10 @@ class PermissionsTable : public SystemTable {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);
+    const bool of_admin = key.is(Type::kArray) && key.array_size() > 0 && key.at(0) == Datum::string(kAdmin);
+    if (of_admin) throw_logic("The permissions of the user `admin` can't be modified.");
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
     Grant grant = read_key(cx, key);
-    if (grant.user == kAdmin) throw_logic("The permissions of the user `admin` can't be modified.");
     if (outcome.new_row.is_null()) {
       grant.permissions = Datum::empty_object();
       store_grant(cx, grant);
@@ -167,7 +168,7 @@ class PermissionsTable : public SystemTable {
       }
     }
     if (!unexpected.empty()) throw_logic("Unexpected key(s) " + unexpected + ".");
-    if (!permissions.is(Type::kObject)) throw_logic("Expected a field named `permissions`.");
+    if (!permissions.is(Type::kObject)) throw_logic("Expected a field `permissions`.");
     return permissions;
   }
 };

@@ -25,6 +25,7 @@ constexpr Entry kTables[] = {
     {"cluster_config", make_cluster_config_table, ""},
     {"current_issues", make_current_issues_table, ""},
     {"db_config", make_db_config_table, "77e2a360-e196-5a6e-8a02-341743cfe122"},
+    {"jobs", make_jobs_table, ""},
     {"permissions", make_permissions_table, ""},
     {"server_config", make_server_config_table, ""},
     {"server_status", make_server_status_table, ""},

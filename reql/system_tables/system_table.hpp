@@ -56,6 +56,7 @@ Ref<Table> make_db_config_table(IdentifierFormat format);
 Ref<Table> make_table_config_table(IdentifierFormat format);
 Ref<Table> make_cluster_config_table(IdentifierFormat format);
 Ref<Table> make_current_issues_table(IdentifierFormat format);
+Ref<Table> make_jobs_table(IdentifierFormat format);
 Ref<Table> make_permissions_table(IdentifierFormat format);
 Ref<Table> make_server_config_table(IdentifierFormat format);
 Ref<Table> make_server_status_table(IdentifierFormat format);

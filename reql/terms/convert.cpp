@@ -103,6 +103,12 @@ std::optional<Datum> coerce_datum(Context& cx, const Datum& d, std::string_view 
   return std::nullopt;
 }
 
+Ref<Stream> as_stream(const Datum& array) {
+  std::vector<Datum> rows;
+  for (std::size_t i = 0; i < array.array_size(); ++i) rows.push_back(array.at(i));
+  return stream_of_rows(std::move(rows), false);
+}
+
 bool is_sequence(const Value& v) {
   return v.is(ValueKind::kSequence) || v.is(ValueKind::kSelection) || v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
 }
@@ -141,7 +147,7 @@ Value coerce_to(Args& args) {
     } else {
       result = Value(d);
     }
-    if (!result && d.is(Type::kArray) && (to == "STREAM" || to == "SEQUENCE")) result = v;
+    if (!result && d.is(Type::kArray) && to == "STREAM") result = Value(as_stream(d));
   }
   if (!result) throw EvalError(ErrorCode::kQueryLogic, "Cannot coerce " + from + " to " + to + ".", args.node_of(0));
   return *result;

@@ -6,6 +6,7 @@
 #include "reql/eval.hpp"
 #include "reql/permissions.hpp"
 #include "reql/http_call.hpp"
+#include "reql/permissions.hpp"
 #include "reql/streams/http_pages.hpp"
 #include "reql/terms/families.hpp"
 
@@ -181,6 +182,7 @@ Value http(Args& args) {
   http_fetch::Request request = read_request(args, params);
   auto format = http_fetch::ResultFormat::kAuto;
   with_optarg(args, "result_format", [&](const Datum& d) { format = read_format(d); });
+  require(args.cx(), Permission::kConnect, {});
   if (!args.has_optarg("page")) return Value(perform_http(args.cx(), request, format).body);
   if (!args.has_optarg("page_limit")) {
     throw EvalError(ErrorCode::kQueryLogic,

@@ -75,6 +75,7 @@ using DatumSet = std::unordered_set<Datum, DatumHash>;
 /// Leaves one of equal rows that follow each other.
 class DistinctStep : public RowStep {
  public:
+  bool is_stateless() const override { return false; }
   void run(Context&, Batch& rows, std::size_t from) override {
     std::size_t to = from;
     for (std::size_t i = from; i < rows.size(); ++i) {

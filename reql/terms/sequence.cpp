@@ -148,6 +148,7 @@ class Condition {
 class OffsetsStep : public RowStep {
  public:
   explicit OffsetsStep(Condition condition) : condition_(std::move(condition)) {}
+  bool is_stateless() const override { return false; }
   void run(Context& cx, Batch& rows, std::size_t from) override {
     std::size_t to = from;
     for (std::size_t i = from; i < rows.size(); ++i, ++at_) {

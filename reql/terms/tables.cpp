@@ -22,7 +22,12 @@ Value database(Args& args) {
 }
 
 void check_read_mode(Args& args, std::string_view optarg) {
-  const auto mode = args.string_optarg(optarg);
+  auto mode = args.string_optarg(optarg);
+  for (const OptArg& o : args.cx().program->global_optargs()) {
+    if (!mode && o.name == optarg && o.value->is_literal && o.value->literal.is(Type::kString)) {
+      mode = std::string(o.value->literal.as_string());
+    }
+  }
   if (!mode || *mode == "single" || *mode == "majority" || *mode == "outdated") return;
   throw_logic("Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").");
 }
@@ -40,7 +45,11 @@ Value table(Args& args) {
                     args.optarg_node("use_outdated"));
   }
   IdentifierFormat format = IdentifierFormat::kName;
-  if (const auto text = args.string_optarg("identifier_format")) {
+  auto text = args.string_optarg("identifier_format");
+  for (const OptArg& o : args.cx().program->global_optargs()) {
+    if (!text && o.name == "identifier_format" && o.value->is_literal) text = std::string(o.value->literal.as_string());
+  }
+  if (text) {
     if (*text == "uuid") {
       format = IdentifierFormat::kUuid;
     } else if (*text != "name") {
