@@ -171,6 +171,9 @@ class StoredTable : public Table {
   Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
                                 IndexRead wanted) override {
     require_read(cx);
+    // The upper bound is looked at first, as recorded.
+    check_secondary_key(bounds.upper);
+    check_secondary_key(bounds.lower);
     return make_ref<StoredIndexCursor>(info_, ready_index(index), storage::IndexRange{key_range(bounds)}, order, wanted);
   }
   std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
@@ -331,8 +334,6 @@ Ref<Stream> slice_stream(Context& cx, const TableSlice& slice) {
   if (slice.index.empty() || slice.index == slice.table->primary_key()) {
     return slice.table->scan(cx, slice.bounds, slice.order);
   }
-  check_secondary_key(slice.bounds.lower);
-  check_secondary_key(slice.bounds.upper);
   return slice.table->index_scan(cx, slice.index, slice.bounds, slice.order);
 }
 
