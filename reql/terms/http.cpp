@@ -207,7 +207,7 @@ constexpr std::string_view kOptargs[] = {
 };
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kHttp, .name = "http", .arity = exactly(1), .flags = kNonDeterministic | kFetches, .eval = http,
+    {.type = TermType::kHttp, .name = "http", .arity = exactly(1), .flags = kFetches, .eval = http,
      .optargs = kOptargs, .doc = "What a web server answers; with `page`, a stream of one answer after the other."},
 };
 
