@@ -248,7 +248,8 @@ void Session::read_some() {
       parts[count++] = {body_.data() + body_.size() - body_room, body_room};
     }
     parts[count++] = {scratch.data(), scratch.size()};
-    const ssize_t got = readv(socket_.fd(), parts.data(), static_cast<int>(count));
+    const ssize_t got = count == 1 ? recv(socket_.fd(), scratch.data(), scratch.size(), 0)
+                                   : readv(socket_.fd(), parts.data(), static_cast<int>(count));
     if (got < 0 && errno == EINTR) continue;
     const auto bytes = static_cast<std::size_t>(std::max<ssize_t>(got, 0));
     if (body_pending_) body_.resize(body_.size() - body_room + std::min(bytes, body_room));
