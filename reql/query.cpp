@@ -55,9 +55,13 @@ class QueryRun : public Query {
     if (parse_error_) return *parse_error_;
     return guarded(suspender, [&] {
       read_options();
+      const auto began = std::chrono::steady_clock::now();
       Env env{cx_, nullptr};
       const Value value = eval(*program_->root(), env);
-      return first_reply(value);
+      const auto evaluated = std::chrono::steady_clock::now();
+      Reply reply = first_reply(value);
+      if (cx_.options.profile) reply.profile = make_profile(began, evaluated, std::chrono::steady_clock::now());
+      return reply;
     });
   }
 
@@ -95,6 +99,19 @@ class QueryRun : public Query {
       stream_ = {};
       return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal, std::string("Internal error: ") + e.what());
     }
+  }
+
+  // Where the time went: evaluating the term, then reading and encoding the first batch of what it made.
+  static std::string make_profile(std::chrono::steady_clock::time_point began, std::chrono::steady_clock::time_point evaluated,
+                                  std::chrono::steady_clock::time_point replied) {
+    const auto task = [](std::string_view description, std::chrono::duration<double, std::milli> duration) {
+      ObjectBuilder out;
+      out.set("description", Datum::string(description));
+      out.set("duration(ms)", Datum::number(duration.count()));
+      out.set("sub_tasks", Datum::empty_array());
+      return out.finish();
+    };
+    return to_json(Datum::array({task("Evaluating the query.", evaluated - began), task("Reading and encoding the reply.", replied - evaluated)}));
   }
 
   bool literal_option(std::string_view name) const {
