@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""The process as an operator meets it: options, errors at the start, signals, files, the HTTP port.
+
+Ends with 'N passed, N failed, N skipped'.
+"""
+
+import argparse
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from reql_wire import Connection  # noqa: E402
+from reqld_server import Server  # noqa: E402
+
+BINARY = None
+TESTS = []
+
+
+class Skipped(Exception):
+    """A test that cannot run here; its text is the reason."""
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def expect(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(w) for w in what) or "not as expected")
+
+
+def run(*arguments, timeout=60, **options):
+    """Runs the binary to its end: (exit status, output)."""
+    done = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=timeout, **options)
+    return done.returncode, done.stdout.decode()
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def running(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@test
+def help_and_version(_):
+    status, text = run("--help")
+    expect(status == 0 and "--driver-port" in text, text)
+    expect(run("help") == (0, text))
+    status, text = run("--version")
+    expect(status == 0 and re.match(r"reqld \d+\.\d+\.\d+", text), text)
+
+
+@test
+def bad_options(_):
+    for arguments, message in [
+            (["--nosuch"], "Unrecognised option '--nosuch'"),
+            (["nosuch"], "Unknown command 'nosuch'"),
+            (["--driver-port", "x"], "--driver-port must be a number"),
+            (["--r-http-deny", "10.0.0.0/99", "--driver-port", "0", "--no-http-admin"], "10.0.0.0/99"),
+            (["--driver-tls-key", "k"], "TLS"),
+            (["--bind", "nosuch", "--driver-port", "0"], "not an IP address"),
+            (["--runuser", "nosuch", "--driver-port", "0", "--no-http-admin"], "There is no user 'nosuch'"),
+            (["--config-file", "/nosuch"], "Cannot read the configuration file")]:
+        status, text = run(*arguments)
+        expect(status == 1 and message in text, arguments, status, text)
+
+
+@test
+def create_then_serve(scratch):
+    data = scratch / "data"
+    status, text = run("serve", "-d", str(data), "--driver-port", "0", "--no-http-admin")
+    expect(status == 1 and "reqld create" in text, text)
+    status, text = run("create", "-d", str(data))
+    expect(status == 0 and data.is_dir(), text)
+    status, text = run("create", "-d", str(data))
+    expect(status == 1 and "exists already" in text, text)
+    with Server(directory=data, binary=BINARY) as server:
+        expect(server.port > 0)
+
+
+@test
+def a_second_server_on_the_same_directory(scratch):
+    with Server(directory=scratch / "data", binary=BINARY):
+        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin")
+        expect(status == 1 and "use" in text, text)
+
+
+@test
+def a_port_in_use(scratch):
+    with Server(binary=BINARY) as server:
+        status, text = run("-d", str(scratch / "data"), "--driver-port", str(server.port), "--no-http-admin")
+        expect(status == 1 and "in use" in text, text)
+        expect(not (scratch / "data").exists(), "a server that cannot listen makes no directory")
+
+
+@test
+def a_directory_that_cannot_be_written(scratch):
+    blocker = scratch / "file"
+    blocker.write_text("")
+    status, text = run("-d", str(blocker / "data"), "--driver-port", "0", "--no-http-admin")
+    expect(status == 1 and str(blocker) in text, text)
+    if os.getuid() == 0:
+        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin", "--runuser", "nobody")
+        expect(status == 1 and "ermission" in text, text)
+
+
+@test
+def the_log_file_cannot_be_written(scratch):
+    (scratch / "file").write_text("")
+    status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
+                       "--log-file", str(scratch / "file" / "log"))
+    expect(status == 1 and "log file" in text, text)
+
+
+@test
+def files_of_a_running_server(scratch):
+    with Server("--pid-file", str(scratch / "pid"), "--ports-file", str(scratch / "ports"), http=True,
+                directory=scratch / "data", binary=BINARY) as server:
+        expect(eventually((scratch / "ports").exists))
+        ports = dict(line.split("=") for line in (scratch / "ports").read_text().split())
+        expect(ports == {"driver": str(server.port), "http": str(server.http_port)}, ports)
+        expect(int((scratch / "pid").read_text()) == server.process.pid)
+        expect("Listening" in (scratch / "data" / "log_file").read_text())
+    expect(not (scratch / "pid").exists() and not (scratch / "ports").exists(), "left behind")
+
+
+@test
+def the_log_is_reopened(scratch):
+    log = scratch / "log"
+    with Server("--log-file", str(log), binary=BINARY) as server:
+        log.rename(scratch / "log.1")
+        server.process.send_signal(signal.SIGHUP)
+        expect(eventually(log.exists))
+        expect(eventually(lambda: "opened the log file again" in log.read_text()))
+    expect("stopped" in log.read_text())
+    expect("stopped" not in (scratch / "log.1").read_text())
+
+
+@test
+def a_configuration_file(scratch):
+    config = scratch / "reqld.conf"
+    config.write_text("# mine\nserver-name = kismet\ncache-size=512\nlog-level=info\nno-update-check\n")
+    with Server("--config-file", str(config), binary=BINARY) as server:
+        with Connection(server.port) as connection:
+            connection.send([5])
+            expect(connection.receive()[1]["r"][0]["name"] == "kismet")
+        expect("cache-size has no effect" in server.log())
+
+
+@test
+def the_http_port(_):
+    with Server(http=True, binary=BINARY) as server:
+        def get(path):
+            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (server.http_port, path), timeout=20) as answer:
+                return answer.read().decode()
+        with Connection(server.port) as connection:
+            connection.run([24, [1, 2]])
+            expect(get("/health") == "ok\n")
+            metrics = get("/metrics")
+            expect("\nreqld_connections_open 1\n" in metrics and "\nreqld_queries_total 1\n" in metrics, metrics)
+            expect("<title>reqld" in get("/"))
+
+
+@test
+def passwords(scratch):
+    status, text = run("create", "-d", str(scratch / "data"), "--initial-password", "auto")
+    password = re.search(r"password of `admin` is (\S+)", text)
+    expect(status == 0 and password, text)
+    with Server("--initial-password", "other", directory=scratch / "data", binary=BINARY) as server:
+        Connection(server.port, password=password.group(1)).close()
+        for wrong in ("", "other"):
+            try:
+                Connection(server.port, password=wrong)
+                raise AssertionError("a wrong password was accepted")
+            except PermissionError as error:
+                expect("Wrong password" in str(error), error)
+
+
+def ends_within(server, seconds, sign=signal.SIGTERM):
+    began = time.monotonic()
+    server.process.send_signal(sign)
+    server.process.wait(30)
+    took = time.monotonic() - began
+    expect(took < seconds, "took", took)
+    expect(server.process.returncode == 0, server.process.returncode, server.log())
+
+
+@test
+def sigterm_with_nothing_to_do(_):
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        with Server(http=True, binary=BINARY) as server:
+            idle = Connection(server.port)
+            ends_within(server, 5, sign)
+            expect(idle.sock.recv(1) == b"")
+            idle.close()
+
+
+@test
+def sigterm_in_the_middle_of_everything(_):
+    with Server(binary=BINARY) as server:
+        with Connection(server.port) as admin:
+            admin.run([60, [[14, ["test"]], "t"]])
+        table = [15, [[14, ["test"]], "t"]]
+        acknowledged = []
+
+        def write(number):
+            try:
+                with Connection(server.port) as connection:
+                    for i in range(1_000_000):
+                        key = "%d-%d" % (number, i)
+                        connection.run([56, [table, {"id": key}]])
+                        acknowledged.append(key)
+            except (OSError, ValueError):
+                pass
+
+        def watch():
+            try:
+                with Connection(server.port) as connection:
+                    connection.run([152, [table]])  # changes: goes on until the server ends
+            except (OSError, ValueError):
+                pass
+
+        def compute():
+            try:
+                with Connection(server.port) as connection:
+                    connection.run([43, [[38, [[173, [100_000_000]], [69, [[2, [1]], [24, [[10, [1]], 1]]]]]]]])
+            except (OSError, ValueError):
+                pass
+
+        threads = [threading.Thread(target=write, args=(n,), daemon=True) for n in range(4)]
+        threads += [threading.Thread(target=f, daemon=True) for f in (watch, compute)]
+        for thread in threads:
+            thread.start()
+        expect(eventually(lambda: len(acknowledged) > 200), "writes do not get on")
+        ends_within(server, 5)
+        for thread in threads:
+            thread.join(30)
+            expect(not thread.is_alive())
+        server.start()
+        with Connection(server.port) as connection:
+            there = set(connection.run([38, [table, [69, [[2, [1]], [170, [[10, [1]], "id"]]]]]]))
+        expect(not set(acknowledged) - there, "acknowledged writes are gone")
+
+
+@test
+def to_the_background(scratch):
+    status, text = run("--daemon", "-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
+                       "--pid-file", str(scratch / "pid"), "--ports-file", str(scratch / "ports"))
+    expect(status == 0, text)
+    # The parent ends when the server listens, not before.
+    pid = int((scratch / "pid").read_text())
+    try:
+        port = int((scratch / "ports").read_text().split("=")[1])
+        with Connection(port) as connection:
+            expect(connection.run([24, [1, 2]]) == 3)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    expect(eventually(lambda: not running(pid)))
+    expect("stopped" in (scratch / "data" / "log_file").read_text())
+
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    (scratch / "blocked").write_text("")
+    status, text = run("--daemon", "-d", str(scratch / "blocked"), "--driver-port", "0", "--no-http-admin")
+    expect(status == 1 and "blocked" in text, text)
+    taken.close()
+
+
+@test
+def as_another_user(scratch):
+    if os.getuid() != 0:
+        raise Skipped("only root can become somebody else")
+    nobody = pwd.getpwnam("nobody")
+    os.chmod(scratch, 0o755)
+    (scratch / "data").mkdir()
+    os.chown(scratch / "data", nobody.pw_uid, nobody.pw_gid)
+    with Server("--runuser", "nobody", directory=scratch / "data", binary=BINARY) as server:
+        expect(os.stat("/proc/%d" % server.process.pid).st_uid == nobody.pw_uid)
+        expect((scratch / "data" / "log_file").stat().st_uid == nobody.pw_uid)
+
+
+def main():
+    global BINARY
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", required=True, help="the reqld binary")
+    parser.add_argument("--filter", default="", help="only tests with this in their name")
+    arguments = parser.parse_args()
+    BINARY = os.path.abspath(arguments.server)
+    passed = failed = skipped = 0
+    for function in TESTS:
+        if arguments.filter not in function.__name__:
+            continue
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix="reqld-daemon-"))
+        began = time.monotonic()
+        try:
+            function(scratch)
+            passed += 1
+            verdict = "ok"
+        except Skipped as reason:
+            skipped += 1
+            verdict = "skipped: %s" % reason
+        except Exception:  # noqa: BLE001: one test's failure must not end the others
+            failed += 1
+            verdict = "FAILED\n" + traceback.format_exc()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        print("%-40s %5.1f s  %s" % (function.__name__, time.monotonic() - began, verdict), flush=True)
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
