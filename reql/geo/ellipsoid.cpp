@@ -1,6 +1,7 @@
 #include "reql/geo/ellipsoid.hpp"
 
 #include <GeographicLib/Geodesic.hpp>
+#include <GeographicLib/Math.hpp>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -38,9 +39,11 @@ double metres_per_unit(std::string_view unit) {
 }
 
 double geodesic_distance(const Position& a, const Position& b, const Ellipsoid& ellipsoid) {
+  // The difference of longitudes is rounded as GeographicLib once did it, so that short distances come out as recorded.
+  using GeographicLib::Math;
+  const double longitude = Math::AngRound(Math::AngDiff(a.longitude, b.longitude));
   double metres = 0;
-  GeographicLib::Geodesic(ellipsoid.equator_radius, ellipsoid.flattening)
-      .Inverse(a.latitude, a.longitude, b.latitude, b.longitude, metres);
+  GeographicLib::Geodesic(ellipsoid.equator_radius, ellipsoid.flattening).Inverse(a.latitude, 0.0, b.latitude, longitude, metres);
   return metres;
 }
 

@@ -77,6 +77,7 @@ std::string_view shape_name(ShapeKind kind) {
 Coordinates read_geojson(const Datum& object) {
   const Datum type = *object.get("type");
   const Datum coordinates = *object.get("coordinates");
+  (void)coordinates.array_size();  // whatever the type is, they are an array
   Coordinates out;
   out.kind = read_kind(type.as_string());
   switch (out.kind) {

@@ -148,21 +148,13 @@ bool Shape::contains_exactly(const Shape& other) const {
 }
 
 Position Shape::nearest(const Position& from) const {
-  if (kind() == ShapeKind::kPoint) return position();
   const S2Point p = to_s2(from);
-  S2Point at;
+  S2Point at = sphere_->point;
   if (sphere_->line) {
     int next = 0;
     at = sphere_->line->Project(p, &next);
   } else if (sphere_->polygon) {
     at = sphere_->polygon->Project(p);
-  }
-  if (at == p) return from;
-  // A corner is taken as it was written: its way through the unit vector changes the last digits.
-  for (const Positions& ring : coordinates_.rings) {
-    for (const Position& corner : ring) {
-      if (to_s2(corner) == at) return corner;
-    }
   }
   return from_s2(at);
 }
@@ -182,6 +174,8 @@ std::vector<std::uint64_t> Shape::search_covering(int max_cells) const {
   index.Add(std::make_unique<S2Polyline::Shape>(sphere_->line.get()));
   return cover(S2ShapeIndexBufferedRegion(&index, 2 * kTolerance), max_cells);
 }
+
+Position on_sphere(const Position& p) { return from_s2(to_s2(p)); }
 
 std::vector<std::uint64_t> disk_covering(const Position& center, double angle, int max_cells) {
   const S1Angle radius = S1Angle::Radians(std::min(angle, M_PI)) + 2 * kTolerance;

@@ -34,7 +34,7 @@ class Shape {
   bool includes(const Shape& other) const;
   /// As polygon_sub asks it: exactly, without tolerance. Requires two polygons.
   bool contains_exactly(const Shape& other) const;
-  /// The position in this that is nearest to `from`; `from` itself when that is inside.
+  /// The position in this that is nearest to `from`, as from on_sphere; that of `from` when it is inside.
   Position nearest(const Position& from) const;
 
   /// Ids of at most `max_cells` cells (or a few more) that cover this.
@@ -47,6 +47,9 @@ class Shape {
   Coordinates coordinates_;
   std::unique_ptr<OnSphere> sphere_;
 };
+
+/// `p` on its way through a unit vector, which may change the last digits: distances are between such positions.
+Position on_sphere(const Position& p);
 
 /// Ids of cells that cover everything within `angle` (radians) of a position.
 std::vector<std::uint64_t> disk_covering(const Position& center, double angle, int max_cells);

@@ -173,7 +173,7 @@ Value polygon_sub(Args& args) {
 }
 
 double distance_between(const Position& from, const Shape& to, const Ellipsoid& ellipsoid) {
-  return geo::geodesic_distance(from, to.nearest(from), ellipsoid);
+  return geo::geodesic_distance(geo::on_sphere(from), to.nearest(from), ellipsoid);
 }
 
 Value distance(Args& args) {
@@ -185,7 +185,7 @@ Value distance(Args& args) {
   if (!from_a && geo::kind_of(b) != ShapeKind::kPoint) require_kind(a, ShapeKind::kPoint);
   const Shape from(from_a ? a : b);
   const Shape to(from_a ? b : a);
-  return Value(Datum::number(distance_between(from.position(), to, ellipsoid) / unit));
+  return Value(Datum::number(distance_between(from.position(), to, ellipsoid) * (1.0 / unit)));
 }
 
 using Relation = bool (*)(const Datum& a, const Shape& b);
@@ -277,9 +277,9 @@ struct Neighbour {
   Datum document;
 };
 
-// Everything within `metres`, nearest first.
+// The `wanted` nearest of what lies within `metres`, in order.
 std::vector<Neighbour> neighbours_within(Context& cx, Table& table, const std::shared_ptr<const storage::IndexInfo>& index,
-                                         const Position& center, const Ellipsoid& ellipsoid, double metres) {
+                                         const Position& center, const Ellipsoid& ellipsoid, double metres, std::size_t wanted) {
   constexpr int kDiskCells = 16;
   std::vector<Neighbour> out;
   double found_at = 0;
@@ -298,9 +298,13 @@ std::vector<Neighbour> neighbours_within(Context& cx, Table& table, const std::s
     distances.clear();
     more = search.next(cx, limits, found);
     for (std::size_t i = 0; i < found.size(); ++i) out.push_back({distances[i], std::move(found[i].document)});
+    // Documents that are too far are not kept, however many there are.
+    if (!more || out.size() > 2 * std::max<std::size_t>(wanted, limits.max_rows)) {
+      std::stable_sort(out.begin(), out.end(), [](const Neighbour& a, const Neighbour& b) { return a.metres < b.metres; });
+      if (out.size() > wanted) out.erase(out.begin() + static_cast<std::ptrdiff_t>(wanted), out.end());
+    }
     cx.check_in();
   }
-  std::stable_sort(out.begin(), out.end(), [](const Neighbour& a, const Neighbour& b) { return a.metres < b.metres; });
   return out;
 }
 
@@ -340,16 +344,15 @@ Value get_nearest(Args& args) {
   const double farthest = std::min(max_dist, ellipsoid.largest_circle());
   std::vector<Neighbour> nearest;
   for (double radius = farthest * kFirstShare;; radius = std::min(radius * kGrowth, farthest)) {
-    nearest = neighbours_within(args.cx(), *table, index, center, ellipsoid, radius);
+    nearest = neighbours_within(args.cx(), *table, index, center, ellipsoid, radius, wanted);
     if (nearest.size() >= wanted || radius >= farthest) break;
   }
   if (nearest.size() < wanted) check_searchable(max_dist, ellipsoid);
-  if (nearest.size() > wanted) nearest.resize(wanted);
   check_array_size(args.cx(), nearest.size());
   ArrayBuilder out;
   for (const Neighbour& n : nearest) {
     ObjectBuilder pair;
-    pair.set("dist", Datum::number(n.metres / unit));
+    pair.set("dist", Datum::number(n.metres * (1.0 / unit)));
     pair.set("doc", n.document);
     out.add(pair.finish());
   }
