@@ -28,42 +28,49 @@ using Texts = std::vector<std::string>;
 /// Settings that reqld acts on.
 po::options_description supported() {
   po::options_description files("File options");
-  files.add_options()                                                                                    //
-      ("directory,d", po::value<Text>(), "the data directory (default: reqld_data)")                     //
-      ("log-file", po::value<Text>(), "the log file (default: log_file in the data directory)")          //
-      ("pid-file", po::value<Text>(), "a file to write the process id to while running")                 //
-      ("ports-file", po::value<Text>(), "a file to write the ports to, once the server listens")         //
+  files.add_options()                                                                             //
+      ("directory,d", po::value<Text>(), "the data directory (default: reqld_data)")              //
+      ("log-file", po::value<Text>(), "the log file (default: log_file in the data directory)")   //
+      ("pid-file", po::value<Text>(), "a file to write the process id to while running")          //
+      ("ports-file", po::value<Text>(), "a file to write the ports to, once the server listens")  //
       ("config-file", po::value<Text>(), "a file with more options, one `name=value` a line");
   po::options_description network("Network options");
-  network.add_options()                                                                                             //
-      ("bind", po::value<Texts>(), "an address to listen on besides the loopback ones, or `all`; repeatable")       //
-      ("bind-driver", po::value<Texts>(), "the same for drivers only; overrides --bind")                            //
-      ("bind-http", po::value<Texts>(), "the same for HTTP only; overrides --bind")                                 //
-      ("no-default-bind", "do not listen on the loopback addresses unless told so")                                 //
-      ("driver-port", po::value<Text>(), "the port for drivers (default: 28015; 0: any free one)")                  //
-      ("http-port", po::value<Text>(), "the port for HTTP: status page, /health, /metrics (default: 8080; 0: any)") //
-      ("no-http-admin", "do not serve HTTP")                                                                        //
-      ("port-offset,o", po::value<Text>(), "added to all ports (default: 0)")                                       //
-      ("max-connections", po::value<Text>(), "driver connections at a time (default: 100000)")                      //
-      ("max-queries-per-connection", po::value<Text>(), "queries running at a time on one connection (default: 1024)")  //
-      ("max-cursors-per-connection", po::value<Text>(), "open cursors and changefeeds on one connection (default: 100000)");
+  network.add_options()  //
+      ("bind", po::value<Texts>(),
+       "an address to listen on besides the loopback ones, or `all`; repeatable")                   //
+      ("bind-driver", po::value<Texts>(), "the same for drivers only; overrides --bind")            //
+      ("bind-http", po::value<Texts>(), "the same for HTTP only; overrides --bind")                 //
+      ("no-default-bind", "do not listen on the loopback addresses unless told so")                 //
+      ("driver-port", po::value<Text>(), "the port for drivers (default: 28015; 0: any free one)")  //
+      ("http-port", po::value<Text>(),
+       "the port for HTTP: status page, /health, /metrics (default: 8080; 0: any)")             //
+      ("no-http-admin", "do not serve HTTP")                                                    //
+      ("port-offset,o", po::value<Text>(), "added to all ports (default: 0)")                   //
+      ("max-connections", po::value<Text>(), "driver connections at a time (default: 100000)")  //
+      ("max-queries-per-connection", po::value<Text>(),
+       "queries running at a time on one connection (default: 1024)")  //
+      ("max-cursors-per-connection", po::value<Text>(),
+       "open cursors and changefeeds on one connection (default: 100000)");
   po::options_description process("Server options");
-  process.add_options()                                                                                            //
-      ("server-name,n", po::value<Text>(), "the server's name (default: the machine's)")                           //
-      ("server-tag,t", po::value<Texts>(), "a tag of this server; repeatable")                                     //
-      ("initial-password", po::value<Text>(), "the password of `admin` in a new directory; `auto` prints a random one")  //
-      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                                       //
-      ("query-memory", po::value<Text>(), "megabytes that one query may take (default: 1024)")                     //
-      ("daemon", "go to the background")                                                                           //
-      ("runuser", po::value<Text>(), "run as this user")                                                           //
-      ("rungroup", po::value<Text>(), "run with this group")                                                       //
+  process.add_options()                                                                   //
+      ("server-name,n", po::value<Text>(), "the server's name (default: the machine's)")  //
+      ("server-tag,t", po::value<Texts>(), "a tag of this server; repeatable")            //
+      ("initial-password", po::value<Text>(),
+       "the password of `admin` in a new directory; `auto` prints a random one")                //
+      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                    //
+      ("query-memory", po::value<Text>(), "megabytes that one query may take (default: 1024)")  //
+      ("daemon", "go to the background")                                                        //
+      ("runuser", po::value<Text>(), "run as this user")                                        //
+      ("rungroup", po::value<Text>(), "run with this group")                                    //
       ("log-level", po::value<Text>(), "debug, info, notice, warn or error (default: info)");
   po::options_description http("Options of r.http");
-  http.add_options()                                                                                                  //
-      ("r-http-allow", po::value<Texts>(), "addresses that may be fetched from, as CIDR (10.1.0.0/16); repeatable")    //
-      ("r-http-deny", po::value<Texts>(), "addresses that may not; the longest match of both lists decides")          //
-      ("reql-http-proxy", po::value<Text>(), "a proxy for r.http: [protocol://]host[:port]")                          //
-      ("r-http-max-requests", po::value<Text>(), "requests under way at a time (default: 1024)")                      //
+  http.add_options()  //
+      ("r-http-allow", po::value<Texts>(),
+       "addresses that may be fetched from, as CIDR (10.1.0.0/16); repeatable")  //
+      ("r-http-deny", po::value<Texts>(),
+       "addresses that may not; the longest match of both lists decides")                         //
+      ("reql-http-proxy", po::value<Text>(), "a proxy for r.http: [protocol://]host[:port]")      //
+      ("r-http-max-requests", po::value<Text>(), "requests under way at a time (default: 1024)")  //
       ("r-http-max-body", po::value<Text>(), "megabytes of a response (default: 64)");
   po::options_description help("Help options");
   help.add_options()("help,h", "print this")("version,v", "print the version");
@@ -79,7 +86,9 @@ struct Foreign {
 
 /// Settings of RethinkDB that reqld knows of but does not act on.
 constexpr Foreign kForeign[] = {
-    {"cache-size", true, "cache-size has no effect: reqld reads through the page cache of the operating system, which takes what memory is free"},
+    {"cache-size", true,
+     "cache-size has no effect: reqld reads through the page cache of the operating system, which takes what "
+     "memory is free"},
     {"io-threads", true, "io-threads has no effect: reqld has one writer, and reads from mapped memory"},
     {"direct-io", false, "direct-io has no effect"},
     {"no-update-check", false, nullptr},
@@ -90,8 +99,8 @@ constexpr Foreign kForeign[] = {
     {"cluster-reconnect-timeout", true, "cluster-reconnect-timeout has no effect: reqld is a single server"},
 };
 
-constexpr const char* kTls[] = {"http-tls-key",    "http-tls-cert",    "driver-tls-key",   "driver-tls-cert",
-                                "driver-tls-ca",   "cluster-tls-key",  "cluster-tls-cert", "cluster-tls-ca",
+constexpr const char* kTls[] = {"http-tls-key",     "http-tls-cert",   "driver-tls-key",   "driver-tls-cert",
+                                "driver-tls-ca",    "cluster-tls-key", "cluster-tls-cert", "cluster-tls-ca",
                                 "tls-min-protocol", "tls-ciphers",     "tls-ecdh-curve",   "tls-dhparams"};
 
 po::options_description make_everything() {
@@ -139,7 +148,8 @@ void read_file(const std::string& file_name, po::variables_map& values) {
   for (int number = 1; std::getline(file, line); ++number) {
     std::string text = trimmed(line);
     for (std::size_t i = 0; i < text.size(); ++i) {
-      if (text[i] == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\t')) text = trimmed(text.substr(0, i));
+      if (text[i] == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\t'))
+        text = trimmed(text.substr(0, i));
     }
     if (text.empty()) continue;
     const std::size_t equals = text.find('=');
@@ -149,7 +159,8 @@ void read_file(const std::string& file_name, po::variables_map& values) {
       // Line by line first, so that an error can tell which.
       po::variables_map ignored;
       po::store(parse({argument}), ignored);
-      if (ignored.count("config-file") != 0) throw Refusal("config-file cannot be set in a configuration file");
+      if (ignored.count("config-file") != 0)
+        throw Refusal("config-file cannot be set in a configuration file");
     } catch (const std::exception& error) {
       throw Refusal(fmt::format("{}:{}: {}.", file_name, number, error.what()));
     }
@@ -160,7 +171,8 @@ void read_file(const std::string& file_name, po::variables_map& values) {
 }
 
 template <typename Number>
-void set_number(const po::variables_map& values, const char* name, Number& number, std::int64_t least, std::int64_t most) {
+void set_number(const po::variables_map& values, const char* name, Number& number, std::int64_t least,
+                std::int64_t most) {
   if (values.count(name) == 0) return;
   const auto& text = values[name].as<Text>();
   std::int64_t value = 0;
@@ -174,7 +186,8 @@ void set_number(const po::variables_map& values, const char* name, Number& numbe
 void set_text(const po::variables_map& values, const char* name, std::string& text) {
   if (values.count(name) == 0) return;
   text = values[name].as<Text>();
-  if (text.empty() && std::string_view(name) != "initial-password") throw Refusal(fmt::format("--{} must not be empty.", name));
+  if (text.empty() && std::string_view(name) != "initial-password")
+    throw Refusal(fmt::format("--{} must not be empty.", name));
 }
 
 void set_addresses(const po::variables_map& values, const char* own_name, Texts& addresses) {
@@ -184,10 +197,12 @@ void set_addresses(const po::variables_map& values, const char* own_name, Texts&
   if (by_default) addresses.emplace_back("localhost");
   if (values.count(name) != 0) {
     for (const auto& address : values[name].as<Texts>()) {
-      if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) addresses.push_back(address);
+      if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+        addresses.push_back(address);
     }
   }
-  if (addresses.empty()) throw Refusal("--no-default-bind leaves no address to listen on: name one with --bind.");
+  if (addresses.empty())
+    throw Refusal("--no-default-bind leaves no address to listen on: name one with --bind.");
 }
 
 std::uint16_t with_offset(std::uint16_t port, int offset) {
@@ -208,7 +223,8 @@ LogLevel parse_level(const std::string& text) {
 
 bool is_name(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   });
 }
 
@@ -258,7 +274,8 @@ Options interpret(const po::variables_map& values) {
   options.server_name = machine_name();
   set_text(values, "server-name", options.server_name);
   if (!is_name(options.server_name)) {
-    throw Refusal(fmt::format("--server-name may have letters, digits, '_', '-' and '.' only: '{}'.", options.server_name));
+    throw Refusal(fmt::format("--server-name may have letters, digits, '_', '-' and '.' only: '{}'.",
+                              options.server_name));
   }
   if (values.count("server-tag") != 0) options.server_tags = values["server-tag"].as<Texts>();
   options.initial_password_given = values.count("initial-password") != 0;
@@ -315,7 +332,8 @@ CommandLine parse_or_throw(Texts arguments, const Texts& other_commands) {
 
 }  // namespace
 
-CommandLine parse_command_line(const std::vector<std::string>& arguments, const std::vector<std::string>& other_commands) {
+CommandLine parse_command_line(const std::vector<std::string>& arguments,
+                               const std::vector<std::string>& other_commands) {
   try {
     return parse_or_throw(arguments, other_commands);
   } catch (const Refusal& refusal) {

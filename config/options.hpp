@@ -14,8 +14,8 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kNotice, kWarn, kError };
 struct Options {
   // Files
   std::string directory = "reqld_data";
-  std::string log_file;  ///< empty: `log_file` in the directory
-  std::string pid_file;  ///< empty: none
+  std::string log_file;    ///< empty: `log_file` in the directory
+  std::string pid_file;    ///< empty: none
   std::string ports_file;  ///< empty: none; else gets `driver=PORT` and `http=PORT` once the server listens
 
   // Network. Addresses are numeric, `localhost` (127.0.0.1, and ::1 where there is one), or `all`.
@@ -33,7 +33,7 @@ struct Options {
 
   // Process
   bool daemon = false;
-  std::string run_user;   ///< empty: as started
+  std::string run_user;  ///< empty: as started
   std::string run_group;
   unsigned cores = 0;  ///< 0: as many as there are
   LogLevel log_level = LogLevel::kInfo;
@@ -57,12 +57,12 @@ struct Options {
 
 /// What the command line asks for.
 enum class Command : std::uint8_t {
-  kServe,   ///< serve `options`, making the directory when there is none (no subcommand, as with RethinkDB)
+  kServe,  ///< serve `options`, making the directory when there is none (no subcommand, as with RethinkDB)
   kServeExisting,  ///< `serve`: only an existing directory
-  kCreate,  ///< `create`: make the directory and end
+  kCreate,         ///< `create`: make the directory and end
   kHelp,
   kVersion,
-  kOther,   ///< a subcommand of its own: `name` and `arguments`
+  kOther,  ///< a subcommand of its own: `name` and `arguments`
 };
 
 struct CommandLine {
@@ -73,9 +73,10 @@ struct CommandLine {
   std::string error;                   ///< for the operator; not empty: the rest is of no meaning
 };
 
-/// `arguments` without the program's name. Reads the configuration file that they name. `other_commands` are the
-/// subcommands that somebody else parses the arguments of. The command line wins over the file.
-CommandLine parse_command_line(const std::vector<std::string>& arguments, const std::vector<std::string>& other_commands = {});
+/// `arguments` without the program's name. Reads the configuration file that they name. `other_commands` are
+/// the subcommands that somebody else parses the arguments of. The command line wins over the file.
+CommandLine parse_command_line(const std::vector<std::string>& arguments,
+                               const std::vector<std::string>& other_commands = {});
 
 /// The text of `--help`.
 std::string help_text();

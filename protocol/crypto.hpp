@@ -20,7 +20,8 @@ inline std::string_view as_text(const Digest& digest) {
 Digest sha256(std::string_view message);
 Digest hmac_sha256(std::string_view key, std::string_view message);
 
-/// PBKDF2-HMAC-SHA-256, 32 bytes. About 0.4 µs per iteration: never on a reactor for untrusted iteration counts.
+/// PBKDF2-HMAC-SHA-256, 32 bytes. About 0.4 µs per iteration: never on a reactor for untrusted iteration
+/// counts.
 Digest pbkdf2_sha256(std::string_view password, std::string_view salt, std::uint32_t iterations);
 
 /// Cryptographically random. Aborts the process when the system has no randomness to give.

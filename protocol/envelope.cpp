@@ -12,13 +12,20 @@ enum class Kind : std::uint8_t { kNone, kNull, kBool, kNumber, kString, kArray, 
 
 constexpr std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kNull: return "NULL";
-    case Kind::kBool: return "BOOL";
-    case Kind::kNumber: return "NUMBER";
-    case Kind::kString: return "STRING";
-    case Kind::kArray: return "ARRAY";
-    case Kind::kObject: return "OBJECT";
-    case Kind::kNone: break;
+    case Kind::kNull:
+      return "NULL";
+    case Kind::kBool:
+      return "BOOL";
+    case Kind::kNumber:
+      return "NUMBER";
+    case Kind::kString:
+      return "STRING";
+    case Kind::kArray:
+      return "ARRAY";
+    case Kind::kObject:
+      return "OBJECT";
+    case Kind::kNone:
+      break;
   }
   return "NOTHING";
 }
@@ -73,9 +80,12 @@ struct OutlineHandler : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, OutlineH
   }
 };
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
-/// The one digit of a well-formed start of an envelope, and where the text goes on after it; 0 when it looks otherwise.
+/// The one digit of a well-formed start of an envelope, and where the text goes on after it; 0 when it looks
+/// otherwise.
 int peek_type(std::string_view body, std::size_t& rest) {
   std::size_t i = 0;
   while (i < body.size() && is_space(body[i])) ++i;
@@ -89,7 +99,9 @@ int peek_type(std::string_view body, std::size_t& rest) {
   return type;
 }
 
-Envelope invalid(std::string text) { return {QueryType::kInvalid, "Server could not parse query: " + std::move(text)}; }
+Envelope invalid(std::string text) {
+  return {QueryType::kInvalid, "Server could not parse query: " + std::move(text)};
+}
 
 Envelope read_outline(std::string_view body) {
   OutlineHandler outline;
@@ -101,19 +113,23 @@ Envelope read_outline(std::string_view body) {
     return {QueryType::kInvalid, std::string(kUnparsableQuery)};
   }
   if (outline.root != Kind::kArray) {
-    return invalid("Expected a query to be an array, but found " + std::string(kind_name(outline.root)) + ".");
+    return invalid("Expected a query to be an array, but found " + std::string(kind_name(outline.root)) +
+                   ".");
   }
   if (outline.elements < 1 || outline.elements > 3) {
-    return invalid("Expected 1 to 3 elements in the top-level query, but found " + std::to_string(outline.elements) + ".");
+    return invalid("Expected 1 to 3 elements in the top-level query, but found " +
+                   std::to_string(outline.elements) + ".");
   }
   if (outline.first != Kind::kNumber) {
-    return invalid("Expected a query type as a number, but found " + std::string(kind_name(outline.first)) + ".");
+    return invalid("Expected a query type as a number, but found " + std::string(kind_name(outline.first)) +
+                   ".");
   }
   if (outline.number < 1 || outline.number > 5) {
     return invalid("Unrecognized QueryType: " + std::to_string(outline.number) + ".");
   }
   if (outline.third != Kind::kNone && outline.third != Kind::kObject) {
-    return invalid("Expected global optargs as an object, but found " + std::string(kind_name(outline.third)) + ".");
+    return invalid("Expected global optargs as an object, but found " +
+                   std::string(kind_name(outline.third)) + ".");
   }
   return {static_cast<QueryType>(outline.number), {}};
 }

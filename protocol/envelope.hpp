@@ -21,8 +21,8 @@ struct Envelope {
   std::string client_error;  ///< why it is kInvalid: the text of a CLIENT_ERROR reply
 };
 
-/// For kStart only the type has been looked at: whether the rest is well-formed is for whoever parses the term.
-/// Every other type has been checked in full. Never throws; the depth of nesting does not matter.
+/// For kStart only the type has been looked at: whether the rest is well-formed is for whoever parses the
+/// term. Every other type has been checked in full. Never throws; the depth of nesting does not matter.
 Envelope read_envelope(std::string_view body);
 
 inline constexpr std::string_view kUnparsableQuery = "Client is buggy (failed to deserialize query).";

@@ -1,4 +1,5 @@
-// Cuts the byte stream of an authenticated connection into queries: 8-byte token, 4-byte length (both little-endian), JSON.
+// Cuts the byte stream of an authenticated connection into queries: 8-byte token, 4-byte length (both
+// little-endian), JSON.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +32,8 @@ QueryFrame read_frame(std::string_view input);
 void write_frame_header(char* out, std::uint64_t token, std::uint32_t length_bytes);
 
 /// A token as RethinkDB prints it in its messages: signed.
-inline std::int64_t printable_token(std::uint64_t token) { return static_cast<std::int64_t>(token); }
+inline std::int64_t printable_token(std::uint64_t token) {
+  return static_cast<std::int64_t>(token);
+}
 
 }  // namespace reqld::protocol

@@ -39,14 +39,18 @@ std::uint32_t read_u32(std::string_view bytes) {
 
 // Messages are at most 2 KB, so nesting cannot exhaust the stack; iterative all the same.
 using Json = rapidjson::Document;
-void parse(Json& json, std::string_view text) { json.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size()); }
+void parse(Json& json, std::string_view text) {
+  json.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
+}
 
 const Json::ValueType* field(const Json& json, const char* name) {
   const auto it = json.FindMember(name);
   return it == json.MemberEnd() ? nullptr : &it->value;
 }
 
-std::string_view text_of(const Json::ValueType& value) { return {value.GetString(), value.GetStringLength()}; }
+std::string_view text_of(const Json::ValueType& value) {
+  return {value.GetString(), value.GetStringLength()};
+}
 
 void append_success(std::string& output, std::string_view authentication) {
   output += "{\"authentication\":";
@@ -64,10 +68,16 @@ std::size_t Handshake::feed(std::string_view input, std::string& output) {
     const Stage before = stage_;
     std::size_t step = 0;
     switch (stage_) {
-      case Stage::kMagic: step = feed_magic(rest, output); break;
-      case Stage::kLegacyKey: step = feed_legacy(rest, output); break;
+      case Stage::kMagic:
+        step = feed_magic(rest, output);
+        break;
+      case Stage::kLegacyKey:
+        step = feed_legacy(rest, output);
+        break;
       case Stage::kFirst:
-      case Stage::kFinal: step = feed_message(rest, output); break;
+      case Stage::kFinal:
+        step = feed_message(rest, output);
+        break;
     }
     taken += step;
     if (step == 0 && stage_ == before) break;
@@ -98,7 +108,8 @@ std::size_t Handshake::feed_magic(std::string_view input, std::string& output) {
       break;
     default:
       refuse_text(
-          "Received an unsupported protocol version. This port is for RethinkDB queries. Does your client driver version "
+          "Received an unsupported protocol version. This port is for RethinkDB queries. Does your client "
+          "driver version "
           "not match the server?",
           output);
   }
@@ -162,17 +173,20 @@ void Handshake::first_message(std::string_view message, std::string& output) {
   if (version == nullptr || !version->IsNumber()) {
     return refuse(kProtocolVersionType, "Expected a number for `protocol_version`.", output);
   }
-  if (version->GetDouble() != 0.0) return refuse(kProtocolVersionValue, "Unsupported `protocol_version`.", output);
+  if (version->GetDouble() != 0.0)
+    return refuse(kProtocolVersionValue, "Unsupported `protocol_version`.", output);
   const auto* method = field(json, "authentication_method");
   if (method == nullptr || !method->IsString()) {
     return refuse(kMethodType, "Expected a string for `authentication_method`.", output);
   }
-  if (text_of(*method) != "SCRAM-SHA-256") return refuse(kMethodValue, "Unsupported `authentication_method`.", output);
+  if (text_of(*method) != "SCRAM-SHA-256")
+    return refuse(kMethodValue, "Unsupported `authentication_method`.", output);
   const auto* authentication = field(json, "authentication");
   if (authentication == nullptr || !authentication->IsString()) {
     return refuse(kAuthenticationType, "Expected a string for `authentication`.", output);
   }
-  if (const auto error = scram_.read_first(text_of(*authentication))) return refuse(error->code, error->message, output);
+  if (const auto error = scram_.read_first(text_of(*authentication)))
+    return refuse(error->code, error->message, output);
   append_success(output, scram_.challenge(lookup_(scram_.user())));
   stage_ = Stage::kFinal;
 }
@@ -189,7 +203,8 @@ void Handshake::final_message(std::string_view message, std::string& output) {
   if (authentication == nullptr || !authentication->IsString()) {
     return refuse(kAuthenticationType, "Expected a string for `authentication`.", output);
   }
-  if (const auto error = scram_.check_final(text_of(*authentication))) return refuse(error->code, error->message, output);
+  if (const auto error = scram_.check_final(text_of(*authentication)))
+    return refuse(error->code, error->message, output);
   append_success(output, scram_.server_final());
   user_ = scram_.user();
   state_ = State::kReady;

@@ -29,10 +29,12 @@ class Handshake {
   };
 
   /// `options` and `lookup` must outlive it.
-  Handshake(const HandshakeOptions& options, const CredentialsLookup& lookup) : options_(options), lookup_(lookup) {}
+  Handshake(const HandshakeOptions& options, const CredentialsLookup& lookup)
+      : options_(options), lookup_(lookup) {}
 
-  /// Takes what it can of `input`, appends answers to `output`; returns how many bytes it took. Bytes not taken are to
-  /// be passed again, with what has come meanwhile; never more than kMaxPendingBytes when the state is kWaiting.
+  /// Takes what it can of `input`, appends answers to `output`; returns how many bytes it took. Bytes not
+  /// taken are to be passed again, with what has come meanwhile; never more than kMaxPendingBytes when the
+  /// state is kWaiting.
   std::size_t feed(std::string_view input, std::string& output);
 
   State state() const { return state_; }
@@ -41,8 +43,8 @@ class Handshake {
   /// V0_3: the client expects its replies in the order of its queries.
   bool sequential() const { return sequential_; }
 
-  /// In kVerifyingKey: whether `verify_password(key_credentials(), key())` is to be run (it is slow: off the reactor), and
-  /// its result passed to key_verified().
+  /// In kVerifyingKey: whether `verify_password(key_credentials(), key())` is to be run (it is slow: off the
+  /// reactor), and its result passed to key_verified().
   const Credentials& key_credentials() const { return key_credentials_; }
   const std::string& key() const { return key_; }
   void key_verified(bool correct, std::string& output);

@@ -11,8 +11,8 @@
 
 namespace reqld::protocol {
 
-/// A queue of bytes made for gather writes: small pieces are joined, large strings are taken over and never copied.
-/// Not thread-safe.
+/// A queue of bytes made for gather writes: small pieces are joined, large strings are taken over and never
+/// copied. Not thread-safe.
 class OutputQueue {
  public:
   /// Copies `bytes` to the end.

@@ -10,7 +10,9 @@
 namespace reqld::protocol {
 namespace {
 
-bool is_error(std::uint8_t type) { return type >= kClientError; }
+bool is_error(std::uint8_t type) {
+  return type >= kClientError;
+}
 
 void append_number(std::string& out, std::int64_t number) {
   std::array<char, 24> digits;
@@ -53,13 +55,27 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out.append("\\u00").push_back(kHex[(c >> 4) & 0xf]);

@@ -61,7 +61,8 @@ Credentials made_up_credentials(std::string_view user) {
 }  // namespace
 
 Credentials make_credentials(std::string_view password, std::uint32_t iterations) {
-  Credentials credentials{.known = true, .salt = random_bytes(kSaltBytes), .iterations = iterations, .salted_password = {}};
+  Credentials credentials{
+      .known = true, .salt = random_bytes(kSaltBytes), .iterations = iterations, .salted_password = {}};
   credentials.salted_password = as_text(pbkdf2_sha256(password, credentials.salt, iterations));
   return credentials;
 }
@@ -72,7 +73,8 @@ bool verify_password(const Credentials& credentials, std::string_view password) 
   return equal_in_constant_time(as_text(salted), credentials.salted_password);
 }
 
-ScramServer::ScramServer(std::string nonce) : nonce_(nonce.empty() ? base64_encode(random_bytes(18)) : std::move(nonce)) {}
+ScramServer::ScramServer(std::string nonce)
+    : nonce_(nonce.empty() ? base64_encode(random_bytes(18)) : std::move(nonce)) {}
 
 std::optional<AuthError> ScramServer::read_first(std::string_view message) {
   std::string_view rest = message;
@@ -101,7 +103,8 @@ std::string ScramServer::challenge(Credentials credentials) {
   if (!credentials_.known && (credentials_.salt.empty() || credentials_.iterations == 0)) {
     credentials_ = made_up_credentials(user_);
   }
-  server_first_ = "r=" + nonce_ + ",s=" + base64_encode(credentials_.salt) + ",i=" + std::to_string(credentials_.iterations);
+  server_first_ = "r=" + nonce_ + ",s=" + base64_encode(credentials_.salt) +
+                  ",i=" + std::to_string(credentials_.iterations);
   return server_first_;
 }
 
@@ -110,7 +113,8 @@ std::optional<AuthError> ScramServer::check_final(std::string_view message) {
   const std::string_view binding = cut_attribute(rest);
   const std::string_view nonce = cut_attribute(rest);
   const std::size_t proof_at = message.rfind(",p=");
-  if (!has_name(binding, 'c') || !has_name(nonce, 'r') || proof_at == std::string_view::npos) return kInvalidEncoding;
+  if (!has_name(binding, 'c') || !has_name(nonce, 'r') || proof_at == std::string_view::npos)
+    return kInvalidEncoding;
   if (!credentials_.known) return kUnknownUser;
 
   const std::string auth_message =

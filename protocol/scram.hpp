@@ -42,7 +42,8 @@ class ScramServer {
   /// Of the client-first-message, decoded.
   const std::string& user() const { return user_; }
 
-  /// Answers the server-first-message. Credentials that are not known get a made-up salt, the same at each try.
+  /// Answers the server-first-message. Credentials that are not known get a made-up salt, the same at each
+  /// try.
   std::string challenge(Credentials credentials);
 
   /// Takes the client-final-message.

@@ -30,7 +30,8 @@ struct Shared {
   int connections = 0;  // all on the one thread
 };
 
-Response make_response(const http::request<http::empty_body>& request, http::status status, const char* type, std::string body) {
+Response make_response(const http::request<http::empty_body>& request, http::status status, const char* type,
+                       std::string body) {
   Response response{status, request.version()};
   response.set(http::field::server, "reqld");
   response.set(http::field::content_type, type);
@@ -45,19 +46,23 @@ Response make_response(const http::request<http::empty_body>& request, http::sta
 Response answer(const http::request<http::empty_body>& request, const AdminHttp::Content& content) {
   constexpr const char* kText = "text/plain; charset=utf-8";
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
-    auto response = make_response(request, http::status::method_not_allowed, kText, "Only GET and HEAD are answered here.\n");
+    auto response = make_response(request, http::status::method_not_allowed, kText,
+                                  "Only GET and HEAD are answered here.\n");
     response.set(http::field::allow, "GET, HEAD");
     response.keep_alive(false);  // there may be a body that nobody reads
     return response;
   }
   const std::string path(request.target().substr(0, request.target().find('?')));
-  if (path == "/") return make_response(request, http::status::ok, "text/html; charset=utf-8", content.page());
+  if (path == "/")
+    return make_response(request, http::status::ok, "text/html; charset=utf-8", content.page());
   if (path == "/metrics") {
-    return make_response(request, http::status::ok, "text/plain; version=0.0.4; charset=utf-8", content.metrics());
+    return make_response(request, http::status::ok, "text/plain; version=0.0.4; charset=utf-8",
+                         content.metrics());
   }
   if (path == "/health") {
-    return content.healthy() ? make_response(request, http::status::ok, kText, "ok\n")
-                             : make_response(request, http::status::service_unavailable, kText, "not serving\n");
+    return content.healthy()
+               ? make_response(request, http::status::ok, kText, "ok\n")
+               : make_response(request, http::status::service_unavailable, kText, "not serving\n");
   }
   return make_response(request, http::status::not_found, kText, "There is /, /health and /metrics.\n");
 }
@@ -65,7 +70,9 @@ Response answer(const http::request<http::empty_body>& request, const AdminHttp:
 /// One client: request, response, and again.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) { ++shared_.connections; }
+  Connection(Tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
+    ++shared_.connections;
+  }
   ~Connection() { --shared_.connections; }
 
   void read() {
@@ -73,9 +80,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(kMaxRequestBytes);
     stream_.expires_after(kTimeout);
     // Only the header: none of these requests has a body worth reading.
-    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
-      if (!error) self->write();
-    });
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](beast::error_code error, std::size_t) {
+                              if (!error) self->write();
+                            });
   }
 
  private:
@@ -113,7 +121,8 @@ struct AdminHttp::Impl {
   void accept(Tcp::acceptor* acceptor) {
     acceptor->async_accept([this, acceptor](beast::error_code error, Tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && shared.connections < kMaxConnections) std::make_shared<Connection>(std::move(socket), shared)->read();
+      if (!error && shared.connections < kMaxConnections)
+        std::make_shared<Connection>(std::move(socket), shared)->read();
       if (!error) return accept(acceptor);
       // Out of descriptors, most likely: not again at once.
       retry.expires_after(std::chrono::milliseconds(200));
@@ -130,7 +139,8 @@ struct AdminHttp::Impl {
   std::thread thread;
 };
 
-AdminHttp::AdminHttp(std::vector<ListeningSocket> sockets, Content content) : impl_(std::make_unique<Impl>(std::move(content))) {
+AdminHttp::AdminHttp(std::vector<ListeningSocket> sockets, Content content)
+    : impl_(std::make_unique<Impl>(std::move(content))) {
   for (auto& socket : sockets) impl_->listen(std::move(socket));
   impl_->thread = std::thread([this] { impl_->io.run(); });
   pthread_setname_np(impl_->thread.native_handle(), "admin-http");

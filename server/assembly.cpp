@@ -46,7 +46,8 @@ class ReqlHost final : public QueryHost {
 };
 
 /// An error text, or nothing.
-std::string set_initial_password(storage::Database& database, const config::Options& options, std::string& generated) {
+std::string set_initial_password(storage::Database& database, const config::Options& options,
+                                 std::string& generated) {
   const auto admin = reql::find_user(database, "admin");
   // Only for who has never set one.
   if (admin && admin->password && !admin->password->empty) return {};
@@ -60,7 +61,8 @@ std::string set_initial_password(storage::Database& database, const config::Opti
   user.password = reql::hash_password(password);
   std::promise<std::string> stored;
   database.put_system(reql::kUsersCollection, user.name, reql::encode_user(user), [&](const auto& result) {
-    stored.set_value(result.ok() ? std::string() : "Cannot store the initial password: " + result.error().message);
+    stored.set_value(result.ok() ? std::string()
+                                 : "Cannot store the initial password: " + result.error().message);
   });
   return stored.get_future().get();
 }
@@ -77,7 +79,8 @@ std::string javascript_worker_path() {
 Assembled assemble(const config::Options& options, bool create, unsigned worker_threads) {
   Assembled assembled;
   if (!create && !std::filesystem::is_directory(options.directory)) {
-    assembled.error = "There is no data directory '" + options.directory + "'. `reqld create --directory " + options.directory + "` makes one.";
+    assembled.error = "There is no data directory '" + options.directory + "'. `reqld create --directory " +
+                      options.directory + "` makes one.";
     return assembled;
   }
   auto policy = http_fetch::AddressPolicy::parse(options.http_allow, options.http_deny);
@@ -104,7 +107,8 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   database_options.index_functions = reql::index_function_factory();
   auto database = storage::Database::open(std::move(database_options));
   if (!database) {
-    assembled.error = "Cannot open the data directory '" + options.directory + "': " + database.error().message;
+    assembled.error =
+        "Cannot open the data directory '" + options.directory + "': " + database.error().message;
     return assembled;
   }
   if (options.initial_password_given) {
@@ -122,8 +126,8 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   js::Options javascript;
   javascript.worker_path = javascript_worker_path();
   javascript.workers = std::max(2u, worker_threads);
-  assembled.host =
-      std::make_unique<ReqlHost>(std::move(*database), std::move(*fetcher), std::move(javascript), std::move(engine));
+  assembled.host = std::make_unique<ReqlHost>(std::move(*database), std::move(*fetcher),
+                                              std::move(javascript), std::move(engine));
   return assembled;
 }
 

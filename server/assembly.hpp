@@ -15,8 +15,8 @@ struct Assembled {
   std::string generated_password;   ///< of a new `admin` with --initial-password auto
 };
 
-/// Opens the data directory of `options`; makes it when there is none and `create` says so. `worker_threads`: how wide
-/// queries may spread. Blocks while the database recovers.
+/// Opens the data directory of `options`; makes it when there is none and `create` says so. `worker_threads`:
+/// how wide queries may spread. Blocks while the database recovers.
 Assembled assemble(const config::Options& options, bool create, unsigned worker_threads);
 
 }  // namespace reqld::server

@@ -17,7 +17,9 @@ struct OtherCommand {
   const char* name;
   int (*run)(const std::vector<std::string>& arguments);
 };
-std::vector<OtherCommand> other_commands() { return {}; }
+std::vector<OtherCommand> other_commands() {
+  return {};
+}
 
 int fail(const std::string& text) {
   fmt::print(stderr, "reqld: {}\n", text);
@@ -26,12 +28,14 @@ int fail(const std::string& text) {
 
 int create(const config::Options& options) {
   std::error_code ignored;
-  if (std::filesystem::exists(options.directory, ignored) && !std::filesystem::is_empty(options.directory, ignored)) {
+  if (std::filesystem::exists(options.directory, ignored) &&
+      !std::filesystem::is_empty(options.directory, ignored)) {
     return fail(fmt::format("'{}' exists already, and is not empty.", options.directory));
   }
   const Assembled assembled = assemble(options, true, 1);
   if (!assembled.error.empty()) return fail(assembled.error);
-  if (!assembled.generated_password.empty()) fmt::print("The password of `admin` is {}\n", assembled.generated_password);
+  if (!assembled.generated_password.empty())
+    fmt::print("The password of `admin` is {}\n", assembled.generated_password);
   fmt::print("Made the data directory '{}'.\n", options.directory);
   return 0;
 }
@@ -44,11 +48,18 @@ int run(const std::vector<std::string>& arguments) {
   const config::CommandLine line = config::parse_command_line(arguments, names);
   if (!line.error.empty()) return fail(line.error);
   switch (line.command) {
-    case config::Command::kHelp: fmt::print("{}", config::help_text()); return 0;
-    case config::Command::kVersion: fmt::print("reqld {} (speaks the protocol of RethinkDB 2.4.4)\n", REQLD_VERSION); return 0;
-    case config::Command::kCreate: return create(line.options);
-    case config::Command::kServe: return serve(line.options, true);
-    case config::Command::kServeExisting: return serve(line.options, false);
+    case config::Command::kHelp:
+      fmt::print("{}", config::help_text());
+      return 0;
+    case config::Command::kVersion:
+      fmt::print("reqld {} (speaks the protocol of RethinkDB 2.4.4)\n", REQLD_VERSION);
+      return 0;
+    case config::Command::kCreate:
+      return create(line.options);
+    case config::Command::kServe:
+      return serve(line.options, true);
+    case config::Command::kServeExisting:
+      return serve(line.options, false);
     case config::Command::kOther:
       for (const auto& command : other_commands()) {
         if (line.name == command.name) return command.run(line.arguments);

@@ -48,7 +48,8 @@ struct BorrowedStack {
   void deallocate(context::stack_context&) {}
 };
 
-/// What the C++ runtime keeps per thread about exceptions being handled. It belongs to the execution, not to the thread.
+/// What the C++ runtime keeps per thread about exceptions being handled. It belongs to the execution, not to
+/// the thread.
 struct ExceptionState {
   void* caught = nullptr;
   unsigned int uncaught = 0;
@@ -72,7 +73,9 @@ struct Coroutine::Context {
 #ifdef REQLD_TSAN
   void* self_tsan = __tsan_create_fiber(0);
   void* caller_tsan = nullptr;
-  ~Context() { __tsan_destroy_fiber(self_tsan); }
+  ~Context() {
+    __tsan_destroy_fiber(self_tsan);
+  }
 #endif
 };
 
@@ -86,25 +89,26 @@ std::unique_ptr<Coroutine> Coroutine::create(EventLoop& home, WorkerPool& pool, 
   context::stack_context where;
   where.size = s.usable_bytes();
   where.sp = s.top();
-  c.context_->self = context::fiber(
-      std::allocator_arg, context::preallocated(where.sp, where.size, where), BorrowedStack(), [&c](context::fiber&& caller) {
-        Context& own = *c.context_;
-        own.caller = std::move(caller);
+  c.context_->self =
+      context::fiber(std::allocator_arg, context::preallocated(where.sp, where.size, where), BorrowedStack(),
+                     [&c](context::fiber&& caller) {
+                       Context& own = *c.context_;
+                       own.caller = std::move(caller);
 #ifdef REQLD_ASAN
-        __sanitizer_finish_switch_fiber(nullptr, &own.caller_bottom, &own.caller_bytes);
+                       __sanitizer_finish_switch_fiber(nullptr, &own.caller_bottom, &own.caller_bytes);
 #endif
-        while (!own.quit) {
-          c.job_->run(c);
-          c.leave(Exit::kFinished);
-        }
+                       while (!own.quit) {
+                         c.job_->run(c);
+                         c.leave(Exit::kFinished);
+                       }
 #ifdef REQLD_ASAN
-        __sanitizer_start_switch_fiber(nullptr, own.caller_bottom, own.caller_bytes);
+                       __sanitizer_start_switch_fiber(nullptr, own.caller_bottom, own.caller_bytes);
 #endif
 #ifdef REQLD_TSAN
-        __tsan_switch_to_fiber(own.caller_tsan, 0);
+                       __tsan_switch_to_fiber(own.caller_tsan, 0);
 #endif
-        return std::move(own.caller);
-      });
+                       return std::move(own.caller);
+                     });
   return coroutine;
 }
 
@@ -187,14 +191,17 @@ void Coroutine::move_to_pool() {
   leave(Exit::kToPool);
 }
 
-const char* Coroutine::stack_floor() const { return static_cast<const char*>(context_->stack.bottom()); }
+const char* Coroutine::stack_floor() const {
+  return static_cast<const char*>(context_->stack.bottom());
+}
 
 void Coroutine::yield() {
   if (on_pool_ && pool_.idle()) return;
   leave(Exit::kYielded);
 }
 
-// Nothing thread-local may be cached across the switch on the coroutine's side; here, on the thread's side, it may.
+// Nothing thread-local may be cached across the switch on the coroutine's side; here, on the thread's side,
+// it may.
 void Coroutine::enter() {
   Context& own = *context_;
   ExceptionState thread_state;

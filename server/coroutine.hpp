@@ -30,16 +30,16 @@ class Coroutine;
 /// Who made a coroutine and gets it back.
 class CoroutineOwner {
  public:
-  /// On the home loop's thread, each time a job has ended, just before Job::finished. The owner may begin the next job on it
-  /// later, or destroy it right here.
+  /// On the home loop's thread, each time a job has ended, just before Job::finished. The owner may begin the
+  /// next job on it later, or destroy it right here.
   virtual void coroutine_free(Coroutine& coroutine) = 0;
 
  protected:
   ~CoroutineOwner() = default;
 };
 
-/// A stack with an execution on it. Reused: it runs one Job after the other. Belongs to a loop (its home), where jobs begin
-/// and end; in between it may be on the worker pool.
+/// A stack with an execution on it. Reused: it runs one Job after the other. Belongs to a loop (its home),
+/// where jobs begin and end; in between it may be on the worker pool.
 class Coroutine final : public reql::Suspender, public Message {
  public:
   static constexpr std::size_t kStackBytes = 256 * 1024;
@@ -48,8 +48,8 @@ class Coroutine final : public reql::Suspender, public Message {
   static std::unique_ptr<Coroutine> create(EventLoop& home, WorkerPool& pool, CoroutineOwner& owner);
   ~Coroutine();
 
-  /// Runs `job` on the calling thread (the home loop's) until it ends or suspends. When it ends right away, finished() has
-  /// been called on return.
+  /// Runs `job` on the calling thread (the home loop's) until it ends or suspends. When it ends right away,
+  /// finished() has been called on return.
   void begin(Job& job);
 
   /// Goes on after a suspension. On the home loop or on a worker thread, as it was told.

@@ -22,12 +22,12 @@ struct ReactorCounters {
   Counter connections_opened;
   Counter connections_open;
   Counter handshakes_failed;
-  Counter queries;           ///< START messages
-  Counter continues;         ///< CONTINUE messages
-  Counter running;           ///< queries on a coroutine now
-  Counter open_cursors;      ///< tokens that are not finished
-  Counter client_errors;     ///< CLIENT_ERROR replies
-  Counter failed_queries;    ///< COMPILE_ERROR and RUNTIME_ERROR replies
+  Counter queries;         ///< START messages
+  Counter continues;       ///< CONTINUE messages
+  Counter running;         ///< queries on a coroutine now
+  Counter open_cursors;    ///< tokens that are not finished
+  Counter client_errors;   ///< CLIENT_ERROR replies
+  Counter failed_queries;  ///< COMPILE_ERROR and RUNTIME_ERROR replies
   Counter bytes_received;
   Counter bytes_sent;
   Counter queued_output_bytes;

@@ -8,8 +8,8 @@
 
 namespace reqld::server {
 
-/// Something that another thread (or the loop's own) wants the loop to do. Intrusive: the caller owns it, and it must not
-/// be posted again before it was delivered.
+/// Something that another thread (or the loop's own) wants the loop to do. Intrusive: the caller owns it, and
+/// it must not be posted again before it was delivered.
 class Message {
  public:
   /// Called on the loop's thread.

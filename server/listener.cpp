@@ -69,7 +69,9 @@ int listen_on(const Address& address) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0 && listen(fd, kBacklog) == 0) return fd;
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0 &&
+      listen(fd, kBacklog) == 0)
+    return fd;
   const int error = errno;
   close(fd);
   errno = error;
@@ -88,10 +90,14 @@ std::string reason(const std::string& address, std::uint16_t port, int error) {
   const std::string where = address + ":" + std::to_string(port);
   switch (error) {
     case EADDRINUSE:
-      return "Cannot listen on " + where + ": the port is in use already, maybe by another reqld. Choose another port, or --port-offset.";
-    case EADDRNOTAVAIL: return "Cannot listen on " + where + ": this machine has no such address.";
-    case EACCES: return "Cannot listen on " + where + ": no permission (ports below 1024 are reserved for root).";
-    default: return "Cannot listen on " + where + ": " + std::strerror(error) + ".";
+      return "Cannot listen on " + where +
+             ": the port is in use already, maybe by another reqld. Choose another port, or --port-offset.";
+    case EADDRNOTAVAIL:
+      return "Cannot listen on " + where + ": this machine has no such address.";
+    case EACCES:
+      return "Cannot listen on " + where + ": no permission (ports below 1024 are reserved for root).";
+    default:
+      return "Cannot listen on " + where + ": " + std::strerror(error) + ".";
   }
 }
 
@@ -104,7 +110,9 @@ ListeningSocket::~ListeningSocket() {
   if (fd_ >= 0) close(fd_);
 }
 
-int ListeningSocket::release() { return std::exchange(fd_, -1); }
+int ListeningSocket::release() {
+  return std::exchange(fd_, -1);
+}
 
 ListeningSocket::Opened ListeningSocket::open(const std::vector<std::string>& addresses, std::uint16_t port) {
   std::vector<std::pair<std::string, bool>> wanted;  // with: may be missing
@@ -157,7 +165,8 @@ struct Listener::State final : FdObserver, std::enable_shared_from_this<Listener
     for (int i = 0; i < kAcceptsPerTurn && socket.is_open(); ++i) {
       sockaddr_storage storage{};
       socklen_t length = sizeof storage;
-      const int fd = accept4(socket.fd(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd =
+          accept4(socket.fd(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) {
         if (errno == EAGAIN) break;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -190,9 +199,13 @@ struct Listener::State final : FdObserver, std::enable_shared_from_this<Listener
 Listener::Listener(EventLoop& loop, ListeningSocket socket, Accepted accepted)
     : state_(std::make_shared<State>(loop, socket.release(), std::move(accepted))) {}
 
-Listener::~Listener() { stop(); }
+Listener::~Listener() {
+  stop();
+}
 
-void Listener::start() { state_->wait(); }
+void Listener::start() {
+  state_->wait();
+}
 
 void Listener::stop() {
   if (state_) state_->socket.close();

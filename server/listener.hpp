@@ -25,13 +25,13 @@ class ListeningSocket {
   int release();
 
   struct Opened;
-  /// Listens on each of `addresses` at the same port: numeric ones; `localhost` for 127.0.0.1 and ::1, `all` for every address
-  /// (both without IPv6 where there is none).
-  /// Port 0: any free one.
+  /// Listens on each of `addresses` at the same port: numeric ones; `localhost` for 127.0.0.1 and ::1, `all`
+  /// for every address (both without IPv6 where there is none). Port 0: any free one.
   static Opened open(const std::vector<std::string>& addresses, std::uint16_t port);
 
  private:
-  ListeningSocket(int fd, std::string address, std::uint16_t port) : fd_(fd), port_(port), address_(std::move(address)) {}
+  ListeningSocket(int fd, std::string address, std::uint16_t port)
+      : fd_(fd), port_(port), address_(std::move(address)) {}
   friend struct Opened;
 
   int fd_;

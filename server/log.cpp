@@ -18,11 +18,16 @@ constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%f%z %P %v";
 
 std::string_view name(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug: ";
-    case Level::kInfo: return "info: ";
-    case Level::kNotice: return "notice: ";
-    case Level::kWarn: return "warn: ";
-    case Level::kError: return "error: ";
+    case Level::kDebug:
+      return "debug: ";
+    case Level::kInfo:
+      return "info: ";
+    case Level::kNotice:
+      return "notice: ";
+    case Level::kWarn:
+      return "warn: ";
+    case Level::kError:
+      return "error: ";
   }
   return "";
 }
@@ -100,7 +105,9 @@ void close() {
   s.file_name.clear();
 }
 
-bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
+bool enabled(Level level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view line) {
   State& s = state();

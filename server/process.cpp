@@ -15,7 +15,9 @@
 namespace reqld::server {
 namespace {
 
-std::string failure(const std::string& what) { return what + ": " + std::strerror(errno) + "."; }
+std::string failure(const std::string& what) {
+  return what + ": " + std::strerror(errno) + ".";
+}
 
 sigset_t held_signals() {
   sigset_t signals;
@@ -49,10 +51,14 @@ std::string change_user(const std::string& user, const std::string& group) {
     if (group_entry == nullptr) return "There is no group '" + group + "' (--rungroup).";
     gid = group_entry->gr_gid;
   }
-  // The other groups of whoever started it go too; without root there is nothing to give up, unless it is somebody else.
-  if (geteuid() == 0 && entry != nullptr && initgroups(entry->pw_name, gid) != 0) return failure("Cannot set the groups of '" + user + "'");
-  if (gid != getgid() && setgid(gid) != 0) return failure("Cannot run with group '" + (group.empty() ? user : group) + "'");
-  if (entry != nullptr && entry->pw_uid != getuid() && setuid(entry->pw_uid) != 0) return failure("Cannot run as user '" + user + "'");
+  // The other groups of whoever started it go too; without root there is nothing to give up, unless it is
+  // somebody else.
+  if (geteuid() == 0 && entry != nullptr && initgroups(entry->pw_name, gid) != 0)
+    return failure("Cannot set the groups of '" + user + "'");
+  if (gid != getgid() && setgid(gid) != 0)
+    return failure("Cannot run with group '" + (group.empty() ? user : group) + "'");
+  if (entry != nullptr && entry->pw_uid != getuid() && setuid(entry->pw_uid) != 0)
+    return failure("Cannot run as user '" + user + "'");
   return {};
 }
 

@@ -17,11 +17,12 @@ std::string change_user(const std::string& user, const std::string& group);
 /// A small file with `text`, as a whole or not at all.
 std::string write_file(const std::string& file_name, const std::string& text);
 
-/// Goes to the background. Only the child returns; the parent stays in the foreground until the child calls the function
-/// it got (exit status 0), or ends without (1). Before any thread is started.
+/// Goes to the background. Only the child returns; the parent stays in the foreground until the child calls
+/// the function it got (exit status 0), or ends without (1). Before any thread is started.
 std::string go_to_background(std::function<void()>& ready);
 
-/// From here on SIGTERM, SIGINT and SIGHUP wait for wait_for_signal(); SIGPIPE is ignored. Before any thread is started.
+/// From here on SIGTERM, SIGINT and SIGHUP wait for wait_for_signal(); SIGPIPE is ignored. Before any thread
+/// is started.
 void hold_signals();
 /// Returns the next one.
 int wait_for_signal();

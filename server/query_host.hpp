@@ -1,4 +1,5 @@
-// What the server needs of the language and of the user table. `assembly` provides the real one, tests a fake.
+// What the server needs of the language and of the user table. `assembly` provides the real one, tests a
+// fake.
 #pragma once
 
 #include <memory>

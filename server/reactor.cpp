@@ -34,7 +34,9 @@ Reactor::Reactor(unsigned index, const ServerOptions& options, QueryHost& host, 
   loop_.set_after_messages([this] { settle_sessions(); });
 }
 
-Reactor::~Reactor() { join(); }
+Reactor::~Reactor() {
+  join();
+}
 
 void Reactor::start() {
   thread_ = std::thread([this] { loop_.run(); });

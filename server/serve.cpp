@@ -26,7 +26,7 @@
 namespace reqld::server {
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{1500};     // for queries to finish by themselves
+constexpr std::chrono::milliseconds kGrace{1500};      // for queries to finish by themselves
 constexpr std::chrono::milliseconds kStopLimit{4000};  // then the process ends without them
 
 unsigned available_cores() {
@@ -92,8 +92,11 @@ int serve(const config::Options& options, bool create) {
     if (const std::string error = go_to_background(ready); !error.empty()) return fail(error);
   }
   RunFile pid_file;
-  if (const std::string error = pid_file.write(options.pid_file, fmt::format("{}\n", getpid())); !error.empty()) return fail(error);
-  if (const std::string error = change_user(options.run_user, options.run_group); !error.empty()) return fail(error);
+  if (const std::string error = pid_file.write(options.pid_file, fmt::format("{}\n", getpid()));
+      !error.empty())
+    return fail(error);
+  if (const std::string error = change_user(options.run_user, options.run_group); !error.empty())
+    return fail(error);
   const std::size_t files = raise_file_limit();
   hold_signals();
 
@@ -101,9 +104,11 @@ int serve(const config::Options& options, bool create) {
   Assembled assembled = assemble(options, create, cores);
   if (!assembled.error.empty()) return fail(assembled.error);
   // Not before the directory is known to be ours: another server may be writing its log there.
-  const std::string log_file =
-      options.log_file.empty() ? (std::filesystem::path(options.directory) / "log_file").string() : options.log_file;
-  if (const std::string error = log::open({.level = static_cast<log::Level>(options.log_level), .to_stderr = true, .file = log_file});
+  const std::string log_file = options.log_file.empty()
+                                   ? (std::filesystem::path(options.directory) / "log_file").string()
+                                   : options.log_file;
+  if (const std::string error = log::open(
+          {.level = static_cast<log::Level>(options.log_level), .to_stderr = true, .file = log_file});
       !error.empty()) {
     return fail("Cannot open the log file: " + error);
   }
@@ -111,7 +116,8 @@ int serve(const config::Options& options, bool create) {
               std::filesystem::absolute(options.directory).string(), options.server_name, cores);
   for (const auto& note : options.notes) log::info("{}", note);
   if (files < options.max_connections + 100) {
-    log::info("the system allows {} open files, so fewer than {} connections fit", files, options.max_connections);
+    log::info("the system allows {} open files, so fewer than {} connections fit", files,
+              options.max_connections);
   }
   if (!assembled.generated_password.empty()) {
     fmt::print("The password of `admin` is {}\n", assembled.generated_password);
@@ -138,7 +144,8 @@ int serve(const config::Options& options, bool create) {
                                      .healthy = [&] { return serving.load(); }});
   }
   RunFile ports_file;
-  if (const std::string error = ports_file.write(options.ports_file, ports); !error.empty()) log::error("{}", error);
+  if (const std::string error = ports_file.write(options.ports_file, ports); !error.empty())
+    log::error("{}", error);
   if (options.daemon) {
     ready();
     log::open({.level = static_cast<log::Level>(options.log_level), .to_stderr = false, .file = log_file});

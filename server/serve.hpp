@@ -5,8 +5,8 @@
 
 namespace reqld::server {
 
-/// Serves until SIGTERM or SIGINT, then ends within five seconds. `create`: make the data directory when there is none.
-/// Returns the exit status; errors are on stderr, or in the log.
+/// Serves until SIGTERM or SIGINT, then ends within five seconds. `create`: make the data directory when
+/// there is none. Returns the exit status; errors are on stderr, or in the log.
 int serve(const config::Options& options, bool create);
 
 }  // namespace reqld::server

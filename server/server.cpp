@@ -16,7 +16,9 @@
 namespace reqld::server {
 
 Server::Server(ServerOptions options, QueryHost& host)
-    : options_(std::move(options)), host_(host), pool_(std::make_unique<WorkerPool>(std::max(1u, options_.workers))) {
+    : options_(std::move(options)),
+      host_(host),
+      pool_(std::make_unique<WorkerPool>(std::max(1u, options_.workers))) {
   options_.reactors = std::max(1u, options_.reactors);
   for (unsigned i = 0; i < options_.reactors; ++i) {
     reactors_.push_back(std::make_unique<Reactor>(i, options_, host_, *pool_));
@@ -30,8 +32,8 @@ Server::~Server() {
 }
 
 void Server::listen(std::vector<ListeningSocket> sockets) {
-  // The first reactor accepts and deals out: the kernel's own dealing (SO_REUSEPORT) is by hash, and leaves a few
-  // long-lived connections on one core.
+  // The first reactor accepts and deals out: the kernel's own dealing (SO_REUSEPORT) is by hash, and leaves a
+  // few long-lived connections on one core.
   EventLoop& loop = reactors_.front()->loop();
   for (auto& socket : sockets) {
     listeners_.push_back(std::make_unique<Listener>(
@@ -43,10 +45,11 @@ void Server::listen(std::vector<ListeningSocket> sockets) {
 void Server::accept(int fd, reql::ClientInfo client) {
   if (sessions() >= options_.max_connections) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    const std::string text =
-        "ERROR: Too many connections: the server is configured for at most " + std::to_string(options_.max_connections) + ".\n";
+    const std::string text = "ERROR: Too many connections: the server is configured for at most " +
+                             std::to_string(options_.max_connections) + ".\n";
     // With the terminating zero. Fits any socket buffer; whoever cannot get it is gone.
-    [[maybe_unused]] const ssize_t sent = send(fd, text.c_str(), text.size() + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    [[maybe_unused]] const ssize_t sent =
+        send(fd, text.c_str(), text.size() + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     shutdown(fd, SHUT_WR);
     close(fd);
     log::warn("refused a connection from {}: {} are open", client.peer_host, options_.max_connections);
@@ -95,7 +98,8 @@ bool Server::stop(std::chrono::milliseconds grace, std::chrono::milliseconds lim
     for (const auto& reactor : reactors_) count += reactor->counters().running.get();
     return count;
   };
-  while (running() > 0 && std::chrono::steady_clock::now() < start + limit) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (running() > 0 && std::chrono::steady_clock::now() < start + limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (running() > 0) {
     log::error("{} queries did not end when cancelled", running());
     return false;

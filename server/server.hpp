@@ -27,8 +27,9 @@ class Server {
   /// Serves connections that come in on these sockets.
   void listen(std::vector<ListeningSocket> sockets);
 
-  /// Accepts no more, lets running queries finish for `grace`, then cancels them; returns when all connections are closed or
-  /// `limit` is over. False: some query did not end; then nothing it uses may be destroyed.
+  /// Accepts no more, lets running queries finish for `grace`, then cancels them; returns when all
+  /// connections are closed or `limit` is over. False: some query did not end; then nothing it uses may be
+  /// destroyed.
   bool stop(std::chrono::milliseconds grace, std::chrono::milliseconds limit);
 
   /// Any thread.

@@ -19,15 +19,17 @@
 namespace reqld::server {
 namespace {
 
-constexpr int kReadsPerTurn = 32;                    // then other connections of the thread get theirs
-constexpr std::size_t kBodyStepBytes = 256 * 1024;   // a body's memory is filled in steps that stay in the CPU's cache
-constexpr std::size_t kTrustedBodyBytes = 4 << 20;   // announced bytes that are reserved before they have come
+constexpr int kReadsPerTurn = 32;  // then other connections of the thread get theirs
+constexpr std::size_t kBodyStepBytes =
+    256 * 1024;  // a body's memory is filled in steps that stay in the CPU's cache
+constexpr std::size_t kTrustedBodyBytes = 4 << 20;  // announced bytes that are reserved before they have come
 constexpr std::size_t kPiecesPerWrite = 64;
 
 }  // namespace
 
 struct Session::Greeting {
-  Greeting(const protocol::HandshakeOptions& options, const protocol::CredentialsLookup& lookup) : machine(options, lookup) {}
+  Greeting(const protocol::HandshakeOptions& options, const protocol::CredentialsLookup& lookup)
+      : machine(options, lookup) {}
   protocol::Handshake machine;
   std::string input;  ///< not taken yet
 };
@@ -169,7 +171,8 @@ void Session::take_turn(bool read) {
   in_turn_ = false;
 }
 
-/// The end of every turn: sends, goes on with what was held back as far as that makes room, and waits for more.
+/// The end of every turn: sends, goes on with what was held back as far as that makes room, and waits for
+/// more.
 void Session::advance() {
   for (;;) {
     send_output();
@@ -199,12 +202,16 @@ bool Session::output_full() const {
 
 bool Session::paused() const {
   switch (phase_) {
-    case Phase::kGreeting: return greeting_->machine.state() == protocol::Handshake::State::kVerifyingKey;
-    case Phase::kServing: break;
-    case Phase::kLingering: return false;
+    case Phase::kGreeting:
+      return greeting_->machine.state() == protocol::Handshake::State::kVerifyingKey;
+    case Phase::kServing:
+      break;
+    case Phase::kLingering:
+      return false;
     case Phase::kDraining:
     case Phase::kEnding:
-    case Phase::kClosed: return true;
+    case Phase::kClosed:
+      return true;
   }
   const std::size_t most = sequential_ ? 1 : reactor_.options().max_running_per_connection;
   return running_ >= most || output_full();
@@ -293,7 +300,8 @@ void Session::consume(std::string_view bytes) {
       if (header_bytes_ < header_.size()) return;
       header_bytes_ = 0;
       const auto frame = protocol::read_frame({header_.data(), header_.size()});
-      if (frame.status == protocol::FrameStatus::kTooLarge) return refuse_size(frame.token, frame.length_bytes);
+      if (frame.status == protocol::FrameStatus::kTooLarge)
+        return refuse_size(frame.token, frame.length_bytes);
       begin_body(frame.token, frame.length_bytes);
       continue;
     }
@@ -357,7 +365,8 @@ void Session::greet(std::string_view bytes) {
 void Session::greeting_advanced() {
   using State = protocol::Handshake::State;
   switch (greeting_->machine.state()) {
-    case State::kWaiting: break;
+    case State::kWaiting:
+      break;
     case State::kVerifyingKey: {
       Coroutine* const coroutine = reactor_.take_coroutine();
       if (coroutine == nullptr) return abort();
@@ -374,7 +383,9 @@ void Session::greeting_advanced() {
       consume(rest);
       break;
     }
-    case State::kClosed: end_after_output(); break;
+    case State::kClosed:
+      end_after_output();
+      break;
   }
 }
 

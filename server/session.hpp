@@ -22,8 +22,8 @@ namespace reqld::server {
 class Reactor;
 class Task;
 
-/// Lives on one reactor's thread; destroys itself when it is closed and nothing refers to it any more (waits of the loop,
-/// running queries). An idle one holds no buffers.
+/// Lives on one reactor's thread; destroys itself when it is closed and nothing refers to it any more (waits
+/// of the loop, running queries). An idle one holds no buffers.
 class Session final : public FdObserver {
  public:
   using Clock = std::chrono::steady_clock;
@@ -61,7 +61,7 @@ class Session final : public FdObserver {
 
  private:
   enum class Phase : std::uint8_t {
-    kGreeting,   ///< handshake
+    kGreeting,  ///< handshake
     kServing,
     kDraining,   ///< the server stops
     kEnding,     ///< the last words are being sent
@@ -122,11 +122,11 @@ class Session final : public FdObserver {
   Phase phase_ = Phase::kGreeting;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
-  bool settling_ = false;            ///< asked for
-  bool in_turn_ = false;             ///< which ends with advance()
-  bool sequential_ = false;          ///< V0_3: one query at a time
-  bool body_pending_ = false;        ///< `body_` is being filled
-  std::uint8_t header_bytes_ = 0;    ///< of a header cut short, in `header_`
+  bool settling_ = false;          ///< asked for
+  bool in_turn_ = false;           ///< which ends with advance()
+  bool sequential_ = false;        ///< V0_3: one query at a time
+  bool body_pending_ = false;      ///< `body_` is being filled
+  std::uint8_t header_bytes_ = 0;  ///< of a header cut short, in `header_`
   std::uint32_t holds_ = 1;
   std::uint32_t running_ = 0;
   std::uint32_t body_length_bytes_ = 0;
@@ -145,7 +145,7 @@ class Session final : public FdObserver {
   };
   std::vector<NoreplyWait> waits_;
   std::vector<Task*> deferred_;
-  Task* starting_ = nullptr;  ///< whose first step is running within start_query
+  Task* starting_ = nullptr;      ///< whose first step is running within start_query
   Clock::time_point deadline_{};  ///< of the greeting or the lingering
   reql::ClientInfo client_;
 };

@@ -23,7 +23,9 @@ protocol::Response to_response(reql::Reply&& reply) {
   return response;
 }
 
-std::string token_text(std::uint64_t token) { return std::to_string(protocol::printable_token(token)); }
+std::string token_text(std::uint64_t token) {
+  return std::to_string(protocol::printable_token(token));
+}
 
 }  // namespace
 
@@ -35,11 +37,21 @@ void Session::dispatch(std::uint64_t token, std::string_view body, std::string* 
     case QueryType::kStart:
       start_query(token, owned_body != nullptr ? std::move(*owned_body) : std::string(body));
       break;
-    case QueryType::kContinue: continue_query(token); break;
-    case QueryType::kStop: stop_query(token); break;
-    case QueryType::kNoreplyWait: noreply_wait(token); break;
-    case QueryType::kServerInfo: server_info(token); break;
-    case QueryType::kInvalid: client_error(token, envelope.client_error); break;
+    case QueryType::kContinue:
+      continue_query(token);
+      break;
+    case QueryType::kStop:
+      stop_query(token);
+      break;
+    case QueryType::kNoreplyWait:
+      noreply_wait(token);
+      break;
+    case QueryType::kServerInfo:
+      server_info(token);
+      break;
+    case QueryType::kInvalid:
+      client_error(token, envelope.client_error);
+      break;
   }
   // Only one body is under way at a time: its memory is not kept for the next.
   if (owned_body != nullptr) *owned_body = {};
@@ -49,9 +61,10 @@ void Session::start_query(std::uint64_t token, std::string body) {
   reactor_.counters().queries.add();
   if (in_use(token)) return client_error(token, "ERROR: duplicate token " + token_text(token));
   if (tasks_.size() >= reactor_.options().max_open_per_connection) {
-    return reply(token, protocol::error_response(protocol::kRuntimeError, protocol::kResourceLimitError,
-                                                 "Too many open cursors on this connection (the limit is " +
-                                                     std::to_string(reactor_.options().max_open_per_connection) + ")."));
+    return reply(token, protocol::error_response(
+                            protocol::kRuntimeError, protocol::kResourceLimitError,
+                            "Too many open cursors on this connection (the limit is " +
+                                std::to_string(reactor_.options().max_open_per_connection) + ")."));
   }
   auto query = reactor_.host().make_query(client_, std::move(body));
   auto* const task = new Task(*this, reactor_.loop(), token, std::move(query), next_order_++);
@@ -76,7 +89,8 @@ void Session::begin(Task& task) {
     task.reply() = {};
     task.reply().type = reql::ReplyType::kRuntimeError;
     task.reply().error = reql::ErrorCode::kResourceLimit;
-    protocol::append_json_string(task.reply().rows, "The server runs too many queries already; try again later.");
+    protocol::append_json_string(task.reply().rows,
+                                 "The server runs too many queries already; try again later.");
     return task_finished(task);
   }
   coroutine->begin(task);
@@ -102,7 +116,8 @@ void Session::task_finished(Task& task) {
     // Nobody can fetch the rest of a stream that nobody has heard of.
     if (partial) task.query().cancel();
     remove(task);
-    for (std::uint32_t i = 0; i < continues; ++i) client_error(token, "Token " + token_text(token) + " not in stream cache.");
+    for (std::uint32_t i = 0; i < continues; ++i)
+      client_error(token, "Token " + token_text(token) + " not in stream cache.");
   } else {
     if (!task.listed) {
       tasks_.insert(task);
@@ -202,14 +217,16 @@ void Session::remove(Task& task) {
   if (task.listed) {
     tasks_.erase(task.token());
     reactor_.counters().open_cursors.sub();
-    if (task.state == Task::State::kDeferred) std::replace(deferred_.begin(), deferred_.end(), &task, static_cast<Task*>(nullptr));
+    if (task.state == Task::State::kDeferred)
+      std::replace(deferred_.begin(), deferred_.end(), &task, static_cast<Task*>(nullptr));
   }
   task.release();
 }
 
 bool Session::in_use(std::uint64_t token) const {
   return tasks_.find(token) != nullptr ||
-         std::any_of(waits_.begin(), waits_.end(), [&](const NoreplyWait& wait) { return wait.token == token; });
+         std::any_of(waits_.begin(), waits_.end(),
+                     [&](const NoreplyWait& wait) { return wait.token == token; });
 }
 
 void Session::reply(std::uint64_t token, protocol::Response&& response) {

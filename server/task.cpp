@@ -37,7 +37,9 @@ class Task::Reference {
   Task* task_;
 };
 
-bool Task::ready() { return query_->ready(Reference(*this)); }
+bool Task::ready() {
+  return query_->ready(Reference(*this));
+}
 
 void Task::wake() {
   if (posted_.exchange(true, std::memory_order_acq_rel)) return;
@@ -74,6 +76,8 @@ void Task::run(reql::Suspender& suspender) {
   started_ = true;
 }
 
-void Task::finished() { session_->task_finished(*this); }
+void Task::finished() {
+  session_->task_finished(*this);
+}
 
 }  // namespace reqld::server

@@ -14,8 +14,8 @@ namespace reqld::server {
 
 class Session;
 
-/// Belongs to its session; the `wake` functions handed to queries keep the bare object alive beyond that. Unless it says
-/// otherwise, a member is for the reactor's thread.
+/// Belongs to its session; the `wake` functions handed to queries keep the bare object alive beyond that.
+/// Unless it says otherwise, a member is for the reactor's thread.
 class Task final : public Job, public Message {
  public:
   enum class State : std::uint8_t {
@@ -25,7 +25,8 @@ class Task final : public Job, public Message {
     kDeferred,  ///< could go on, but the connection's output is full
   };
 
-  Task(Session& session, EventLoop& loop, std::uint64_t token, std::unique_ptr<reql::Query> query, std::uint64_t order)
+  Task(Session& session, EventLoop& loop, std::uint64_t token, std::unique_ptr<reql::Query> query,
+       std::uint64_t order)
       : session_(&session), loop_(loop), token_(token), order_(order), query_(std::move(query)) {}
 
   std::uint64_t token() const { return token_; }
@@ -40,13 +41,14 @@ class Task final : public Job, public Message {
   /// Has Session::task_woken called from the loop, soon.
   void wake();
 
-  /// The session is done with it. The query is destroyed now, the task itself when no one can wake it any more.
+  /// The session is done with it. The query is destroyed now, the task itself when no one can wake it any
+  /// more.
   void release();
 
   State state = State::kRunning;
-  bool listed = false;           ///< in the session's table
-  std::uint32_t continues = 0;   ///< CONTINUEs that wait behind the one under way
-  std::uint32_t stops = 0;       ///< STOPs that wait for the run under way to end
+  bool listed = false;          ///< in the session's table
+  std::uint32_t continues = 0;  ///< CONTINUEs that wait behind the one under way
+  std::uint32_t stops = 0;      ///< STOPs that wait for the run under way to end
 
   // Job
   void run(reql::Suspender& suspender) override;

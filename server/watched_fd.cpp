@@ -15,16 +15,20 @@ struct WatchedFd::Impl {
 
 WatchedFd::WatchedFd(EventLoop& loop, int fd) : impl_(std::make_unique<Impl>(loop.impl().io, fd)), fd_(fd) {}
 
-WatchedFd::~WatchedFd() { close(); }
+WatchedFd::~WatchedFd() {
+  close();
+}
 
 void WatchedFd::wait_readable(FdObserver& observer) {
-  impl_->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
-                               [&observer](const boost::system::error_code& error) { observer.on_readable(!error); });
+  impl_->descriptor.async_wait(
+      asio::posix::descriptor_base::wait_read,
+      [&observer](const boost::system::error_code& error) { observer.on_readable(!error); });
 }
 
 void WatchedFd::wait_writable(FdObserver& observer) {
-  impl_->descriptor.async_wait(asio::posix::descriptor_base::wait_write,
-                               [&observer](const boost::system::error_code& error) { observer.on_writable(!error); });
+  impl_->descriptor.async_wait(
+      asio::posix::descriptor_base::wait_write,
+      [&observer](const boost::system::error_code& error) { observer.on_writable(!error); });
 }
 
 void WatchedFd::close() {

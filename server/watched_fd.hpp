@@ -1,5 +1,5 @@
-// A non-blocking file descriptor whose readiness a loop watches. It does no reading or writing itself, so an idle
-// connection needs no buffer.
+// A non-blocking file descriptor whose readiness a loop watches. It does no reading or writing itself, so an
+// idle connection needs no buffer.
 #pragma once
 
 #include <memory>
@@ -26,8 +26,8 @@ class WatchedFd {
 
   int fd() const { return fd_; }
 
-  /// One call of on_readable later, from the loop, never from within. At most one wait at a time; `observer` must live
-  /// until the call.
+  /// One call of on_readable later, from the loop, never from within. At most one wait at a time; `observer`
+  /// must live until the call.
   void wait_readable(FdObserver& observer);
   void wait_writable(FdObserver& observer);
 

@@ -10,7 +10,9 @@ using namespace reqld::config;
 
 namespace {
 
-CommandLine parse(const std::vector<std::string>& arguments) { return parse_command_line(arguments, {"check"}); }
+CommandLine parse(const std::vector<std::string>& arguments) {
+  return parse_command_line(arguments, {"check"});
+}
 
 Options options(const std::vector<std::string>& arguments) {
   const CommandLine line = parse(arguments);
@@ -18,7 +20,9 @@ Options options(const std::vector<std::string>& arguments) {
   return line.options;
 }
 
-std::string error(const std::vector<std::string>& arguments) { return parse(arguments).error; }
+std::string error(const std::vector<std::string>& arguments) {
+  return parse(arguments).error;
+}
 
 /// A configuration file for one test.
 class File {
@@ -54,9 +58,33 @@ TEST_CASE("defaults") {
 }
 
 TEST_CASE("options of the command line") {
-  const Options o = options({"-d", "/data", "--bind", "all", "--bind-http=127.0.0.1", "--driver-port", "1000", "-o", "7",
-                             "--no-http-admin", "-n", "kismet", "-c", "3", "--initial-password", "", "--daemon", "--log-level",
-                             "warn", "--r-http-deny", "10.0.0.0/8", "--r-http-deny", "127.0.0.0/8", "-t", "a", "-t", "b"});
+  const Options o = options({"-d",
+                             "/data",
+                             "--bind",
+                             "all",
+                             "--bind-http=127.0.0.1",
+                             "--driver-port",
+                             "1000",
+                             "-o",
+                             "7",
+                             "--no-http-admin",
+                             "-n",
+                             "kismet",
+                             "-c",
+                             "3",
+                             "--initial-password",
+                             "",
+                             "--daemon",
+                             "--log-level",
+                             "warn",
+                             "--r-http-deny",
+                             "10.0.0.0/8",
+                             "--r-http-deny",
+                             "127.0.0.0/8",
+                             "-t",
+                             "a",
+                             "-t",
+                             "b"});
   CHECK(o.directory == "/data");
   CHECK(o.driver_addresses == Texts{"localhost", "all"});
   CHECK(o.http_addresses == Texts{"localhost", "127.0.0.1"});
@@ -79,7 +107,8 @@ TEST_CASE("a free port stays a free port") {
 
 TEST_CASE("loopback can be left out") {
   CHECK(options({"--no-default-bind", "--bind", "10.0.0.1"}).driver_addresses == Texts{"10.0.0.1"});
-  CHECK(error({"--no-default-bind"}) == "--no-default-bind leaves no address to listen on: name one with --bind.");
+  CHECK(error({"--no-default-bind"}) ==
+        "--no-default-bind leaves no address to listen on: name one with --bind.");
 }
 
 TEST_CASE("commands") {
@@ -107,21 +136,25 @@ TEST_CASE("bad options are told clearly") {
   CHECK(error({"--http-port", "80x"}) == "--http-port must be a number from 0 to 65535, not '80x'.");
   CHECK(error({"--http-port", ""}) != "");
   CHECK(error({"--driver-port"}) != "");
-  CHECK(error({"--port-offset", "60000"}) == "Port 28015 with the offset 60000 is beyond the last port, 65535.");
+  CHECK(error({"--port-offset", "60000"}) ==
+        "Port 28015 with the offset 60000 is beyond the last port, 65535.");
   CHECK(error({"--cores", "0"}) == "--cores must be a number from 1 to 1024, not '0'.");
-  CHECK(error({"--log-level", "loud"}) == "--log-level must be debug, info, notice, warn or error, not 'loud'.");
+  CHECK(error({"--log-level", "loud"}) ==
+        "--log-level must be debug, info, notice, warn or error, not 'loud'.");
   CHECK(error({"--server-name", "a b"}) != "");
   CHECK(error({"--directory", ""}) == "--directory must not be empty.");
   CHECK(error({"-d", "a", "-d", "b"}) != "");
   CHECK(error({"-d", "a", "stray"}) != "");
-  CHECK(error({"--driver-tls-key", "k"}) == "--driver-tls-key: reqld does not speak TLS yet; put a TLS proxy in front of it.");
+  CHECK(error({"--driver-tls-key", "k"}) ==
+        "--driver-tls-key: reqld does not speak TLS yet; put a TLS proxy in front of it.");
   CHECK(error({"--join", "host:29015"}) == "--join: reqld is a single server and cannot join a cluster.");
   CHECK(error({"-j", "host:29015"}) != "");
 }
 
 TEST_CASE("RethinkDB's options without effect are accepted") {
-  const Options o = options({"--cache-size", "1024", "--io-threads", "64", "--cluster-port", "29015", "--no-update-check",
-                             "--bind-cluster", "all", "--canonical-address", "a", "--canonical-address", "b", "--direct-io"});
+  const Options o = options({"--cache-size", "1024", "--io-threads", "64", "--cluster-port", "29015",
+                             "--no-update-check", "--bind-cluster", "all", "--canonical-address", "a",
+                             "--canonical-address", "b", "--direct-io"});
   CHECK(o.notes.size() == 6);
 }
 
@@ -155,13 +188,15 @@ TEST_CASE("errors in a configuration file name the line") {
   const File nested("config-file=x\n");
   CHECK(error({"--config-file", nested.name()}).starts_with(nested.name() + ":1: "));
   const File bad_number("driver-port=abc\n");
-  CHECK(error({"--config-file", bad_number.name()}) == "--driver-port must be a number from 0 to 65535, not 'abc'.");
+  CHECK(error({"--config-file", bad_number.name()}) ==
+        "--driver-port must be a number from 0 to 65535, not 'abc'.");
   CHECK(error({"--config-file", "/nosuch/file"}) == "Cannot read the configuration file '/nosuch/file'.");
 }
 
 TEST_CASE("the help names every option that has an effect, and no other") {
   const std::string text = help_text();
-  for (const char* name : {"--directory", "--bind", "--driver-port", "--r-http-deny", "--initial-password", "--version"}) {
+  for (const char* name :
+       {"--directory", "--bind", "--driver-port", "--r-http-deny", "--initial-password", "--version"}) {
     CHECK(text.find(name) != std::string::npos);
   }
   CHECK(text.find("--cluster-port") == std::string::npos);

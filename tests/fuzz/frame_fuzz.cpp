@@ -1,6 +1,6 @@
 // fuzz libs: reqld_protocol
-// Any bytes as what an authenticated client sends: cut into frames, each looked at as a query. However the bytes are
-// divided over reads, the same queries come out.
+// Any bytes as what an authenticated client sends: cut into frames, each looked at as a query. However the
+// bytes are divided over reads, the same queries come out.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -1,6 +1,6 @@
 // fuzz libs: reqld_protocol
-// Any bytes as what a client opens with. Nobody without the password gets in, and however the bytes are divided over reads,
-// the outcome is the same.
+// Any bytes as what a client opens with. Nobody without the password gets in, and however the bytes are
+// divided over reads, the outcome is the same.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +19,9 @@ void require(bool ok) {
 const HandshakeOptions kOptions;
 // A password that no input contains.
 const Credentials kAdmin = make_credentials(random_bytes(32), 1);
-const CredentialsLookup kLookup = [](const std::string& user) { return user == "admin" ? kAdmin : Credentials{}; };
+const CredentialsLookup kLookup = [](const std::string& user) {
+  return user == "admin" ? kAdmin : Credentials{};
+};
 
 struct Outcome {
   Handshake::State state;
@@ -45,7 +47,8 @@ Outcome talk(std::string_view bytes, std::size_t step) {
       handshake.key_verified(verify_password(handshake.key_credentials(), handshake.key()), output);
     }
     require(handshake.state() != Handshake::State::kReady);
-    if (handshake.state() == Handshake::State::kWaiting) require(pending.size() <= Handshake::kMaxPendingBytes);
+    if (handshake.state() == Handshake::State::kWaiting)
+      require(pending.size() <= Handshake::kMaxPendingBytes);
     if (handshake.state() == Handshake::State::kClosed) break;
   }
   return {handshake.state(), output.size(), taken};

@@ -9,7 +9,8 @@ using namespace reqld::protocol;
 namespace {
 std::string error_of(std::string_view body) {
   const auto envelope = read_envelope(body);
-  return envelope.type == QueryType::kInvalid ? envelope.client_error : "type " + std::to_string(static_cast<int>(envelope.type));
+  return envelope.type == QueryType::kInvalid ? envelope.client_error
+                                              : "type " + std::to_string(static_cast<int>(envelope.type));
 }
 }  // namespace
 
@@ -28,7 +29,8 @@ TEST_CASE("the type of a query is peeked at") {
 
 TEST_CASE("what is not a query gets the recorded text") {
   const std::string buggy(kUnparsableQuery);
-  for (const char* body : {"", " ", "{", "[", "[2", "[2,]", "[2]x", "\xef\xbb\xbf[2]", "nul", "[6,"}) CHECK(error_of(body) == buggy);
+  for (const char* body : {"", " ", "{", "[", "[2", "[2,]", "[2]x", "\xef\xbb\xbf[2]", "nul", "[6,"})
+    CHECK(error_of(body) == buggy);
   CHECK(error_of(std::string_view("[2,\"a\0b\"", 8)) == buggy);
   CHECK(error_of(std::string_view("[2]\0", 4)) == buggy);
   const std::string start = "Server could not parse query: ";

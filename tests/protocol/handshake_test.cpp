@@ -13,7 +13,8 @@ using State = Handshake::State;
 using namespace std::string_literals;
 
 const HandshakeOptions kOptions{.server_version = "9.9.9"};
-const std::string kHello = R"({"max_protocol_version":0,"min_protocol_version":0,"server_version":"9.9.9","success":true})"s + '\0';
+const std::string kHello =
+    R"({"max_protocol_version":0,"min_protocol_version":0,"server_version":"9.9.9","success":true})"s + '\0';
 const std::string kV1_0 = "\xc3\xbd\xc2\x34";
 const std::string kV0_3 = "\x3e\xe8\x75\x5f";
 const std::string kV0_4 = "\x20\x2d\x0c\x40";
@@ -24,7 +25,9 @@ const Credentials& admin() {
   static const Credentials credentials = make_credentials("secret", 16);
   return credentials;
 }
-const CredentialsLookup kLookup = [](const std::string& user) { return user == "admin" ? admin() : Credentials{}; };
+const CredentialsLookup kLookup = [](const std::string& user) {
+  return user == "admin" ? admin() : Credentials{};
+};
 
 struct Outcome {
   State state = State::kWaiting;
@@ -73,20 +76,22 @@ struct Client {
   std::string password = "secret";
 
   std::string first() const {
-    return R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256","authentication":"n,,)" + first_bare + "\"}" + '\0';
+    return R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256","authentication":"n,,)" +
+           first_bare + "\"}" + '\0';
   }
   std::string final(const std::string& challenge, const std::string& suffix = "") const {
     const auto field = [&](const std::string& name) {
       const std::size_t at = challenge.find(name) + name.size();
       return challenge.substr(at, challenge.find_first_of(",\"", at) - at);
     };
-    const std::string server_first = challenge.substr(challenge.find("r="), challenge.rfind("\",") - challenge.find("r="));
+    const std::string server_first =
+        challenge.substr(challenge.find("r="), challenge.rfind("\",") - challenge.find("r="));
     const std::string without_proof = "c=biws,r=" + field("r=") + suffix;
-    const Digest salted =
-        pbkdf2_sha256(password, *base64_decode(field(",s=")), static_cast<std::uint32_t>(std::stoul(field(",i="))));
+    const Digest salted = pbkdf2_sha256(password, *base64_decode(field(",s=")),
+                                        static_cast<std::uint32_t>(std::stoul(field(",i="))));
     const Digest client_key = hmac_sha256(as_text(salted), "Client Key");
-    const Digest signature =
-        hmac_sha256(as_text(sha256(as_text(client_key))), first_bare + "," + server_first + "," + without_proof);
+    const Digest signature = hmac_sha256(as_text(sha256(as_text(client_key))),
+                                         first_bare + "," + server_first + "," + without_proof);
     std::string proof;
     for (std::size_t i = 0; i < kDigestBytes; ++i) proof += static_cast<char>(client_key[i] ^ signature[i]);
     return R"({"authentication":")" + without_proof + ",p=" + base64_encode(proof) + "\"}" + '\0';
@@ -144,12 +149,15 @@ TEST_CASE("V1_0 refuses wrong proofs with the recorded errors") {
   };
   Client wrong;
   wrong.password = "guess";
-  CHECK(answer(wrong, [&](const std::string& c) { return wrong.final(c); }) == error_json("Wrong password", 12));
+  CHECK(answer(wrong, [&](const std::string& c) { return wrong.final(c); }) ==
+        error_json("Wrong password", 12));
   Client nobody;
   nobody.first_bare = "n=nobody,r=clientnonce";
-  CHECK(answer(nobody, [&](const std::string& c) { return nobody.final(c); }) == error_json("Unknown user", 17));
+  CHECK(answer(nobody, [&](const std::string& c) { return nobody.final(c); }) ==
+        error_json("Unknown user", 17));
   const Client right;
-  CHECK(answer(right, [&](const std::string& c) { return right.final(c, "x"); }) == error_json("Other error", 20));
+  CHECK(answer(right, [&](const std::string& c) { return right.final(c, "x"); }) ==
+        error_json("Other error", 20));
   const auto fixed = [&](const std::string& text) {
     return answer(right, [&](const std::string&) { return text + '\0'; });
   };
@@ -172,13 +180,18 @@ TEST_CASE("V1_0 refuses first messages with the recorded errors") {
   const std::string method = R"("authentication_method":"SCRAM-SHA-256",)";
   refuse(R"({"protocol_version":1,)" + method + tail, error_json("Unsupported `protocol_version`.", 2));
   refuse(R"({"protocol_version":0.5,)" + method + tail, error_json("Unsupported `protocol_version`.", 2));
-  refuse(R"({"protocol_version":"0",)" + method + tail, error_json("Expected a number for `protocol_version`.", 1));
+  refuse(R"({"protocol_version":"0",)" + method + tail,
+         error_json("Expected a number for `protocol_version`.", 1));
   refuse("{}", error_json("Expected a number for `protocol_version`.", 1));
-  refuse(R"({"protocol_version":0,"authentication_method":"PLAIN",)" + tail, error_json("Unsupported `authentication_method`.", 4));
-  refuse(R"({"protocol_version":0,"authentication_method":5,)" + tail, error_json("Expected a string for `authentication_method`.", 3));
+  refuse(R"({"protocol_version":0,"authentication_method":"PLAIN",)" + tail,
+         error_json("Unsupported `authentication_method`.", 4));
+  refuse(R"({"protocol_version":0,"authentication_method":5,)" + tail,
+         error_json("Expected a string for `authentication_method`.", 3));
   refuse(R"({"protocol_version":0})", error_json("Expected a string for `authentication_method`.", 3));
-  refuse(R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256"})", error_json("Expected a string for `authentication`.", 5));
-  refuse(R"({"protocol_version":0,)" + method + R"("authentication":"y,,n=admin,r=abc"})", error_json("Channel binding is not supported", 15));
+  refuse(R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256"})",
+         error_json("Expected a string for `authentication`.", 5));
+  refuse(R"({"protocol_version":0,)" + method + R"("authentication":"y,,n=admin,r=abc"})",
+         error_json("Channel binding is not supported", 15));
   refuse("{", error_json("Invalid JSON object.", 8));
   refuse("", error_json("Invalid JSON object.", 8));
   for (const char* text : {"[]", "null", "5", "\"x\""}) refuse(text, "");
@@ -187,7 +200,8 @@ TEST_CASE("V1_0 refuses first messages with the recorded errors") {
 TEST_CASE("a message without an end is given up on") {
   const Outcome outcome = talk(kV1_0 + std::string(3000, ' '), 4);
   CHECK(outcome.state == State::kClosed);
-  CHECK(outcome.output == kHello + R"({"error":"Limited read buffer size.","error_code":7,"success":false})" + '\0');
+  CHECK(outcome.output ==
+        kHello + R"({"error":"Limited read buffer size.","error_code":7,"success":false})" + '\0');
 }
 
 TEST_CASE("legacy versions compare the key to the password of admin") {
@@ -210,10 +224,13 @@ TEST_CASE("everything else gets the recorded text") {
   expect("\x36\xba\x61\x3f", State::kClosed, protobuf);
   expect("\xe1\x81\x30\x72", State::kClosed, protobuf);
   expect(kV0_4 + kNoKey + "\x41\xfc\x1f\x27", State::kClosed, protobuf);
-  expect(kV0_4 + kNoKey + "\x01\x02\x03\x04", State::kClosed, text("Unrecognized protocol specified: '67305985'"));
-  expect(kV0_4 + "\xff\xff"s + std::string(2, '\0'), State::kClosed, text("Client provided an authorization key that is too long."));
+  expect(kV0_4 + kNoKey + "\x01\x02\x03\x04", State::kClosed,
+         text("Unrecognized protocol specified: '67305985'"));
+  expect(kV0_4 + "\xff\xff"s + std::string(2, '\0'), State::kClosed,
+         text("Client provided an authorization key that is too long."));
   const std::string unsupported = text(
-      "Received an unsupported protocol version. This port is for RethinkDB queries. Does your client driver version not match "
+      "Received an unsupported protocol version. This port is for RethinkDB queries. Does your client driver "
+      "version not match "
       "the server?");
   expect(std::string(4, '\0'), State::kClosed, unsupported);
   expect("GET / HTTP/1.1\r\nHost: x\r\n\r\n", State::kClosed, unsupported);

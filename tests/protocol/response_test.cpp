@@ -51,7 +51,8 @@ TEST_CASE("replies have RethinkDB's layout") {
   CHECK(encoded({.type = 17, .rows = "\"x\""}) == R"({"t":17,"r":["x"],"b":[]})");
   CHECK(encoded({.type = 18, .error = 4100000, .rows = "\"x\"", .backtrace = {0, std::string("a\"b"), -1}}) ==
         R"({"t":18,"e":4100000,"r":["x"],"b":[0,"a\"b",-1]})");
-  CHECK(encoded(error_response(16, 0, "ERROR: duplicate token 1\n")) == R"({"t":16,"r":["ERROR: duplicate token 1\n"],"b":[]})");
+  CHECK(encoded(error_response(16, 0, "ERROR: duplicate token 1\n")) ==
+        R"({"t":16,"r":["ERROR: duplicate token 1\n"],"b":[]})");
 }
 
 TEST_CASE("control characters are escaped, others pass") {

@@ -19,7 +19,8 @@ TEST_CASE("primitives answer the published vectors") {
         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
   CHECK(hex(as_text(hmac_sha256("Jefe", "what do ya want for nothing?"))) ==
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-  CHECK(hex(as_text(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First"))) ==
+  CHECK(hex(as_text(hmac_sha256(std::string(131, '\xaa'),
+                                "Test Using Larger Than Block-Size Key - Hash Key First"))) ==
         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
   CHECK(hex(as_text(pbkdf2_sha256("password", "salt", 4096))) ==
         "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a");
@@ -46,8 +47,9 @@ TEST_CASE("RFC 7677: the example exchange") {
   const Digest salted = pbkdf2_sha256("pencil", *salt, 4096);
   CHECK(scram.challenge({true, *salt, 4096, std::string(as_text(salted))}) ==
         "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-  REQUIRE_FALSE(scram.check_final(
-      "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="));
+  REQUIRE_FALSE(
+      scram.check_final("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+"
+                        "Ute9ytag9zjfMHgsqmmiz7AndVQ="));
   CHECK(scram.server_final() == "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 

@@ -17,11 +17,13 @@ struct TestAdmin {
     auto opened = ListeningSocket::open({"127.0.0.1"}, 0);
     REQUIRE(opened.error.empty());
     port = opened.sockets.front().port();
-    const ServerIdentity identity{.name = "<name>", .id = "the-id", .version = "1.2.3", .started = std::chrono::system_clock::now()};
-    http = std::make_unique<AdminHttp>(std::move(opened.sockets),
-                                       AdminHttp::Content{.page = [=] { return status_page({.connections_open = 5}, identity); },
-                                                          .metrics = [=] { return metrics_text({.queries = 12}, identity); },
-                                                          .healthy = [this] { return healthy.load(); }});
+    const ServerIdentity identity{
+        .name = "<name>", .id = "the-id", .version = "1.2.3", .started = std::chrono::system_clock::now()};
+    http = std::make_unique<AdminHttp>(
+        std::move(opened.sockets),
+        AdminHttp::Content{.page = [=] { return status_page({.connections_open = 5}, identity); },
+                           .metrics = [=] { return metrics_text({.queries = 12}, identity); },
+                           .healthy = [this] { return healthy.load(); }});
   }
 
   std::string get(const std::string& request) const {

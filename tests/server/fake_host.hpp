@@ -108,8 +108,8 @@ class FakeQuery final : public reql::Query {
   FakeHost& host_;
   std::string body_;
   std::mutex mutex_;
-  std::function<void()> wake_;   // of a feed
-  std::function<void()> resume_; // of a blocked one
+  std::function<void()> wake_;    // of a feed
+  std::function<void()> resume_;  // of a blocked one
   long published_ = 0;
   long sent_ = 0;
   bool released_ = false;
@@ -176,7 +176,8 @@ inline FakeQuery::~FakeQuery() {
 
 inline reql::Reply FakeQuery::start(reql::Suspender& suspender) {
   if (is("suspend")) {
-    const int value = reql::await_value<int>(suspender, [&](auto done) { host_.other_.call([done] { done(1); }); });
+    const int value =
+        reql::await_value<int>(suspender, [&](auto done) { host_.other_.call([done] { done(1); }); });
     return atom(std::to_string(value));
   }
   if (is("heavy")) {

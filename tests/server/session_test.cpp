@@ -16,9 +16,11 @@ TEST_CASE("queries are answered, many per read") {
   CHECK(client.ask(1, "[1,7]") == R"({"t":1,"r":[7]})");
   CHECK(server.host.last_user() == "admin");
   std::string all;
-  for (std::uint64_t token = 0; token < 1000; ++token) all += TestClient::framed(token, "[1," + std::to_string(token) + "]");
+  for (std::uint64_t token = 0; token < 1000; ++token)
+    all += TestClient::framed(token, "[1," + std::to_string(token) + "]");
   client.send_bytes(all);
-  for (std::uint64_t token = 0; token < 1000; ++token) CHECK(client.reply(token) == R"({"t":1,"r":[)" + std::to_string(token) + "]}");
+  for (std::uint64_t token = 0; token < 1000; ++token)
+    CHECK(client.reply(token) == R"({"t":1,"r":[)" + std::to_string(token) + "]}");
   CHECK(server.counters().queries == 1001);
   CHECK(eventually([&] { return server.host.alive() == 0; }));
 }
@@ -62,8 +64,8 @@ TEST_CASE("handshake and query in one piece") {
   TestServer server;
   auto client = server.connect();
   const std::uint32_t length = 6;
-  client.send_bytes(std::string("\x20\x2d\x0c\x40") + std::string(reinterpret_cast<const char*>(&length), 4) + "secret" +
-                    "\xc7\x70\x69\x7e" + TestClient::framed(7, "[1,3]"));
+  client.send_bytes(std::string("\x20\x2d\x0c\x40") + std::string(reinterpret_cast<const char*>(&length), 4) +
+                    "secret" + "\xc7\x70\x69\x7e" + TestClient::framed(7, "[1,3]"));
   CHECK(client.read_text() == "SUCCESS");
   CHECK(client.reply(7) == R"({"t":1,"r":[3]})");
 }
@@ -83,7 +85,9 @@ TEST_CASE("V0_3 is answered in order") {
   CHECK(client.read_text() == "SUCCESS");
   std::string all;
   for (std::uint64_t token = 0; token < 50; ++token) {
-    all += TestClient::framed(token, token % 3 == 0 ? R"([1,"suspend"])" : token % 3 == 1 ? R"([1,["heavy",1]])" : "[1,1]");
+    all += TestClient::framed(token, token % 3 == 0   ? R"([1,"suspend"])"
+                                     : token % 3 == 1 ? R"([1,["heavy",1]])"
+                                                      : "[1,1]");
   }
   client.send_bytes(all);
   for (std::uint64_t token = 0; token < 50; ++token) CHECK(client.reply(token) == R"({"t":1,"r":[1]})");
@@ -125,8 +129,8 @@ TEST_CASE("a stream is continued to its end") {
 TEST_CASE("CONTINUEs sent ahead are answered one after the other") {
   TestServer server;
   auto client = server.log_in();
-  client.send_bytes(TestClient::framed(1, R"([1,["stream",3]])") + TestClient::framed(1, "[2]") + TestClient::framed(1, "[2]") +
-                    TestClient::framed(1, "[2]"));
+  client.send_bytes(TestClient::framed(1, R"([1,["stream",3]])") + TestClient::framed(1, "[2]") +
+                    TestClient::framed(1, "[2]") + TestClient::framed(1, "[2]"));
   CHECK(client.reply(1) == R"({"t":3,"r":[0],"n":[]})");
   CHECK(client.reply(1) == R"({"t":3,"r":[1],"n":[]})");
   CHECK(client.reply(1) == R"({"t":2,"r":[2],"n":[]})");
@@ -195,7 +199,8 @@ TEST_CASE("noreply queries answer nothing, NOREPLY_WAIT waits for them") {
 TEST_CASE("SERVER_INFO") {
   TestServer server;
   auto client = server.log_in();
-  CHECK(client.ask(1, "[5]") == R"({"t":5,"r":[{"id":"00000000-0000-4000-8000-000000000001","name":"fake","proxy":false}]})");
+  CHECK(client.ask(1, "[5]") ==
+        R"({"t":5,"r":[{"id":"00000000-0000-4000-8000-000000000001","name":"fake","proxy":false}]})");
 }
 
 TEST_CASE("a query that throws ends alone") {
@@ -211,7 +216,8 @@ TEST_CASE("an oversized query is answered, then the connection closed") {
   std::string bytes(12, '\0');
   reqld::protocol::write_frame_header(bytes.data(), 1, 2147483648u);
   client.send_bytes(bytes + "some of it");
-  CHECK(client.reply(1) == R"({"t":16,"r":["Query size (2147483648) greater than maximum (134217727)."],"b":[]})");
+  CHECK(client.reply(1) ==
+        R"({"t":16,"r":["Query size (2147483648) greater than maximum (134217727)."],"b":[]})");
   CHECK(client.read_to_end().empty());
 }
 
@@ -316,7 +322,8 @@ TEST_CASE("limits of cursors, of running queries and of connections are told cle
 
   auto third = server.connect();
   const std::string refusal = third.read_to_end();
-  CHECK(refusal == std::string("ERROR: Too many connections: the server is configured for at most 2.\n") + '\0');
+  CHECK(refusal ==
+        std::string("ERROR: Too many connections: the server is configured for at most 2.\n") + '\0');
   CHECK(server.counters().connections_refused == 1);
 }
 

@@ -23,12 +23,18 @@ std::chrono::milliseconds stress_time() {
 
 std::string random_query(std::mt19937& random) {
   switch (random() % 8) {
-    case 0: return R"([1,"suspend"])";
-    case 1: return R"([1,["heavy",1]])";
-    case 2: return R"([1,["yield",5]])";
-    case 3: return R"([1,["big",)" + std::to_string(random() % 50'000) + "]]";
-    case 4: return R"([1,["stream",3]])";
-    default: return "[1," + std::to_string(random() % 1000) + "]";
+    case 0:
+      return R"([1,"suspend"])";
+    case 1:
+      return R"([1,["heavy",1]])";
+    case 2:
+      return R"([1,["yield",5]])";
+    case 3:
+      return R"([1,["big",)" + std::to_string(random() % 50'000) + "]]";
+    case 4:
+      return R"([1,["stream",3]])";
+    default:
+      return "[1," + std::to_string(random() % 1000) + "]";
   }
 }
 
@@ -106,8 +112,11 @@ TEST_CASE("a storm of connections that vanish") {
           std::string all;
           const unsigned count = random() % 20;
           for (unsigned i = 0; i < count; ++i) {
-            all += TestClient::framed(i, random() % 4 == 0 ? R"([1,"block"])" : random() % 3 == 0 ? R"([1,"feed"])" : random_query(random));
-            if (random() % 2 == 0) all += TestClient::framed(random() % 20, random() % 2 == 0 ? "[2]" : "[3]");
+            all += TestClient::framed(i, random() % 4 == 0   ? R"([1,"block"])"
+                                         : random() % 3 == 0 ? R"([1,"feed"])"
+                                                             : random_query(random));
+            if (random() % 2 == 0)
+              all += TestClient::framed(random() % 20, random() % 2 == 0 ? "[2]" : "[3]");
             if (random() % 8 == 0) all += TestClient::framed(100 + i, "[4]");
           }
           if (random() % 3 == 0) all.resize(all.size() - std::min<std::size_t>(all.size(), random() % 30));
@@ -146,7 +155,9 @@ TEST_CASE("stopping in the middle of everything") {
           try {
             auto client = server.log_in();
             for (std::uint64_t token = 0; token < 50; ++token) {
-              client.query(token, token % 10 == 0 ? R"([1,"block"])" : token % 10 == 1 ? R"([1,"feed"])" : random_query(random));
+              client.query(token, token % 10 == 0   ? R"([1,"block"])"
+                                  : token % 10 == 1 ? R"([1,"feed"])"
+                                                    : random_query(random));
               if (token % 10 == 2) client.query(token - 1, "[2]");
             }
             while (true) client.read_frame();

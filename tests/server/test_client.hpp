@@ -47,11 +47,13 @@ class TestClient {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("connect");
+    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      throw std::runtime_error("connect");
     const int on = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
-  TestClient(TestClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
+  TestClient(TestClient&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
   ~TestClient() {
     if (fd_ >= 0) close(fd_);
   }
@@ -65,23 +67,28 @@ class TestClient {
   void log_in(const std::string& user = "admin", const std::string& password = "secret") {
     const std::string bare = "n=" + user + ",r=clientnonce";
     send_bytes(std::string("\xc3\xbd\xc2\x34") +
-               R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256","authentication":"n,,)" + bare + "\"}" + '\0');
+               R"({"protocol_version":0,"authentication_method":"SCRAM-SHA-256","authentication":"n,,)" +
+               bare + "\"}" + '\0');
     read_text();
     const std::string challenge = read_text();
     const auto field = [&](const std::string& name) {
       const std::size_t at = challenge.find(name) + name.size();
       return challenge.substr(at, challenge.find_first_of(",\"", at) - at);
     };
-    const std::string server_first = challenge.substr(challenge.find("r="), challenge.rfind("\",") - challenge.find("r="));
+    const std::string server_first =
+        challenge.substr(challenge.find("r="), challenge.rfind("\",") - challenge.find("r="));
     const std::string without_proof = "c=biws,r=" + field("r=");
     const auto salted = protocol::pbkdf2_sha256(password, *protocol::base64_decode(field(",s=")),
                                                 static_cast<std::uint32_t>(std::stoul(field(",i="))));
     const auto client_key = protocol::hmac_sha256(protocol::as_text(salted), "Client Key");
-    const auto signature = protocol::hmac_sha256(protocol::as_text(protocol::sha256(protocol::as_text(client_key))),
-                                                 bare + "," + server_first + "," + without_proof);
+    const auto signature =
+        protocol::hmac_sha256(protocol::as_text(protocol::sha256(protocol::as_text(client_key))),
+                              bare + "," + server_first + "," + without_proof);
     std::string proof;
-    for (std::size_t i = 0; i < protocol::kDigestBytes; ++i) proof += static_cast<char>(client_key[i] ^ signature[i]);
-    send_bytes(R"({"authentication":")" + without_proof + ",p=" + protocol::base64_encode(proof) + "\"}" + '\0');
+    for (std::size_t i = 0; i < protocol::kDigestBytes; ++i)
+      proof += static_cast<char>(client_key[i] ^ signature[i]);
+    send_bytes(R"({"authentication":")" + without_proof + ",p=" + protocol::base64_encode(proof) + "\"}" +
+               '\0');
     const std::string answer = read_text();
     if (answer.find("\"success\":true") == std::string::npos) throw std::runtime_error(answer);
   }

@@ -20,7 +20,8 @@ Task* make_task(EventLoop& loop, std::uint64_t token) {
 
 TEST_CASE("finds what was put in, under random changes") {
   EventLoop loop;
-  for (const std::uint64_t spread : {std::uint64_t{1}, std::uint64_t{1} << 32, std::uint64_t{0x123456789abcdef}}) {
+  for (const std::uint64_t spread :
+       {std::uint64_t{1}, std::uint64_t{1} << 32, std::uint64_t{0x123456789abcdef}}) {
     std::mt19937 random(5);
     TokenTable table;
     std::map<std::uint64_t, Task*> model;
