@@ -10,6 +10,7 @@ const r = require('rethinkdb');
 
 const BINARY = process.env.REQLD_BIN || path.join(__dirname, '../../../build/release/reqld');
 const START_TIMEOUT_MS = 60000;
+const CONNECT_TIMEOUT_S = 20;
 
 class Server {
   // Starts a server with further options; resolves once it listens.
@@ -73,7 +74,27 @@ class Server {
   }
 
   connect(options = {}) {
-    return r.connect({host: this.host, port: this.port, timeout: 20, ...options});
+    return r.connect({host: this.host, port: this.port, timeout: CONNECT_TIMEOUT_S, ...options});
+  }
+
+  // The error of a connection that must be refused.  The driver forgets its timer then, and would throw when it ends.
+  async refusal(options = {}) {
+    const timers = [];
+    const {setTimeout} = global;
+    global.setTimeout = (callback, delay, ...rest) => {
+      const timer = setTimeout(callback, delay, ...rest);
+      if (delay === CONNECT_TIMEOUT_S * 1000) timers.push(timer);
+      return timer;
+    };
+    try {
+      await this.connect(options);
+    } catch (error) {
+      return error;
+    } finally {
+      global.setTimeout = setTimeout;
+      timers.forEach(clearTimeout);
+    }
+    throw new Error('the connection was not refused');
   }
 }
 
