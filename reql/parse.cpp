@@ -552,6 +552,8 @@ namespace {
 void parse_document(std::string& text, rapidjson::Document& document) {
   // For the in-place parser a zero byte ends the text; no valid query holds one.
   const bool whole = !text.empty() && text.find('\0') == std::string::npos;
+  // The parser looks at 16 bytes at a time, up to and past the end of the text.
+  if (whole) text.append(16, '\0');
   if (whole) document.ParseInsitu<kParseFlags>(text.data());
   if (!whole || document.HasParseError()) {
     throw QueryError(ReplyType::kClientError, "Client is buggy (failed to deserialize query).");
