@@ -6,6 +6,7 @@
 // Each file has an engine of its own, and its cases run in order.
 
 #include <doctest/doctest.h>
+#include <rapidjson/document.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -19,20 +20,30 @@ using namespace reqld::reql;
 
 namespace {
 
+// The reply as on the wire, compared as JSON: pseudo-types are plain objects here.
 std::string as_wire(const Reply& reply) {
-  ObjectBuilder wire;
-  wire.set("t", Datum::integer(static_cast<int>(reply.type)));
-  wire.set("r", parse_json("[" + reply.rows + "]"));
-  if (reply.error != ErrorCode::kNone) wire.set("e", Datum::integer(static_cast<std::int64_t>(reply.error)));
+  std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
+  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
   if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
-    ArrayBuilder backtrace;
+    wire += ",\"b\":[";
     for (const Frame& frame : reply.backtrace) {
-      backtrace.add(std::holds_alternative<std::string>(frame) ? Datum::string(std::get<std::string>(frame))
-                                                              : Datum::integer(std::get<std::int32_t>(frame)));
+      if (wire.back() != '[') wire += ',';
+      if (std::holds_alternative<std::string>(frame)) {
+        append_json_string(std::get<std::string>(frame), wire);
+      } else {
+        wire += std::to_string(std::get<std::int32_t>(frame));
+      }
     }
-    wire.set("b", backtrace.finish());
+    wire += ']';
   }
-  return to_json(wire.finish());
+  return wire + '}';
+}
+
+bool same_json(const std::string& a, const std::string& b) {
+  rapidjson::Document left, right;
+  left.Parse<rapidjson::kParseFullPrecisionFlag>(a.c_str(), a.size());
+  right.Parse<rapidjson::kParseFullPrecisionFlag>(b.c_str(), b.size());
+  return !left.HasParseError() && !right.HasParseError() && left == right;
 }
 
 std::vector<std::filesystem::path> case_files() {
@@ -53,9 +64,10 @@ TEST_CASE("language cases") {
     for (const YAML::Node& c : cases) {
       const auto what = c["what"].as<std::string>("");
       const auto query = c["query"].as<std::string>();
-      const std::string wanted = to_json(parse_json(c["reply"].as<std::string>()));
+      const auto wanted = c["reply"].as<std::string>();
       const std::string got = as_wire(process.run(query, c["options"].as<std::string>("{}")));
-      CHECK_MESSAGE(got == wanted, file.filename().string() << ": " << what << "\n  " << query);
+      CHECK_MESSAGE(same_json(got, wanted), file.filename().string() << ": " << what << "\n  query " << query << "\n  got   " << got
+                                                                   << "\n  not   " << wanted);
     }
   }
 }
