@@ -1,5 +1,7 @@
 #include "reql/function.hpp"
 
+#include <atomic>
+
 #include "datum/json.hpp"
 #include "reql/document.hpp"
 #include "reql/eval.hpp"
@@ -83,7 +85,11 @@ class ReqlFunction : public Function {
         case RowAnswer::kUndecided: break;
       }
     }
-    return Function::call1_if_exists(cx, row);
+    // Where one row lacks a field others will: looking for it first is far cheaper than an exception each time.
+    if (rows_lack_fields_.load(std::memory_order_relaxed) && starts_with_missing_field(*node_.args[1], row)) return std::nullopt;
+    auto result = Function::call1_if_exists(cx, row);
+    if (!result && arity_ == 1) rows_lack_fields_.store(true, std::memory_order_relaxed);
+    return result;
   }
 
   std::optional<std::size_t> arity() const override {
@@ -114,6 +120,7 @@ class ReqlFunction : public Function {
   const Ref<Scope> scope_;
   const std::size_t arity_;
   const bool is_simple_;  // the body is a row expression
+  mutable std::atomic<bool> rows_lack_fields_{false};
 };
 
 class ConstantFunction : public Function {

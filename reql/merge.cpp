@@ -1,7 +1,6 @@
 #include "reql/merge.hpp"
 
 #include <optional>
-#include <vector>
 
 #include "reql/error.hpp"
 
@@ -11,29 +10,34 @@ namespace {
 
 constexpr std::string_view kTypeField = "$reql_type$";
 
-// `d` with the literals inside taken out: what a value with no counterpart on the left becomes.
-Datum without_literals(const Datum& d) {
-  const bool array = d.is(Type::kArray);
-  if (!array && !d.is(Type::kObject)) return d;
-  const std::size_t size = array ? d.array_size() : d.object_size();
-  std::vector<std::optional<Datum>> values(size);
-  bool changed = false;
-  for (std::size_t i = 0; i < size; ++i) {
-    const Datum value = array ? d.at(i) : d.value_at(i);
-    values[i] = is_literal(value) ? value.get("value") : without_literals(value);
-    changed |= !values[i] || values[i]->slice_data() != value.slice_data();
+bool holds_literal(const Datum& d) {
+  if (d.is(Type::kArray)) {
+    for (std::size_t i = 0; i < d.array_size(); ++i) {
+      if (holds_literal(d.at(i))) return true;
+    }
+  } else if (d.is(Type::kObject)) {
+    if (is_literal(d)) return true;
+    for (std::size_t i = 0; i < d.object_size(); ++i) {
+      if (holds_literal(d.value_at(i))) return true;
+    }
   }
-  if (!changed) return d;
-  if (array) {
+  return false;
+}
+
+// `d` with the literals inside taken out: what a value with no counterpart on the left becomes. nullopt: nothing is left of it.
+std::optional<Datum> without_literals(const Datum& d) {
+  if (!holds_literal(d)) return d;
+  if (is_literal(d)) return d.get("value");
+  if (d.is(Type::kArray)) {
     ArrayBuilder builder;
-    for (const auto& v : values) {
-      if (v) builder.add(*v);
+    for (std::size_t i = 0; i < d.array_size(); ++i) {
+      if (const auto rest = without_literals(d.at(i))) builder.add(*rest);
     }
     return builder.finish();
   }
   ObjectBuilder builder;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (values[i]) builder.set(d.name_at(i), std::move(*values[i]));
+  for (std::size_t i = 0; i < d.object_size(); ++i) {
+    if (auto rest = without_literals(d.value_at(i))) builder.set(d.name_at(i), std::move(*rest));
   }
   return builder.finish();
 }
@@ -47,25 +51,19 @@ bool is_literal(const Datum& d) {
 }
 
 Datum merge(const Datum& left, const Datum& right) {
-  if (is_literal(right)) {
-    auto inner = right.get("value");
-    return inner ? *inner : Datum();
-  }
-  if (!left.is(Type::kObject) || !right.is(Type::kObject)) return without_literals(right);
+  if (!left.is(Type::kObject) || !right.is(Type::kObject) || is_literal(right)) return without_literals(right).value_or(Datum());
   ObjectBuilder builder(left);
   for (std::size_t i = 0; i < right.object_size(); ++i) {
     const std::string_view name = right.name_at(i);
     const Datum value = right.value_at(i);
-    if (is_literal(value)) {
-      if (auto inner = value.get("value")) {
-        builder.set(name, *inner);
-      } else {
-        builder.erase(name);
-      }
-      continue;
+    const Datum* present = value.is(Type::kObject) && !is_literal(value) ? builder.find(name) : nullptr;
+    if (present) {
+      builder.set(name, merge(*present, value));
+    } else if (auto rest = without_literals(value)) {
+      builder.set(name, std::move(*rest));
+    } else {
+      builder.erase(name);
     }
-    const Datum* present = builder.find(name);
-    builder.set(name, present ? merge(*present, value) : without_literals(value));
   }
   return builder.finish();
 }

@@ -98,4 +98,23 @@ RowAnswer evaluate_row_expression(const Node& node, const Datum& row, Datum& val
   return answer;
 }
 
+bool starts_with_missing_field(const Node& body, const Datum& row) {
+  const Node* node = &body;
+  while (!node->is_row_expression) {
+    switch (node->def->type) {
+      case TermType::kDefault:  // answers for missing fields
+      case TermType::kFunc:
+      case TermType::kFuncall: return false;
+      default: break;
+    }
+    if (node->has_args_term) return false;
+    // All other terms evaluate their arguments in order.
+    const auto first = std::find_if(node->args.begin(), node->args.end(), [](const Node* a) { return !a->is_literal; });
+    if (first == node->args.end()) return false;
+    node = *first;
+  }
+  Datum value;
+  return evaluate_row_expression(*node, row, value) == RowAnswer::kMissing;
+}
+
 }  // namespace reqld::reql

@@ -19,4 +19,8 @@ enum class RowAnswer : std::uint8_t {
 /// The value of `node`, a row expression in a function of one argument, which is `row`. Sets `value` for kValue.
 RowAnswer evaluate_row_expression(const Node& node, const Datum& row, Datum& value);
 
+/// Whether evaluating `body` (any expression, in a function of one argument, which is `row`) is sure to end with a NON_EXISTENCE
+/// error, because the first thing it does is to ask for a field that the row lacks.
+bool starts_with_missing_field(const Node& body, const Datum& row);
+
 }  // namespace reqld::reql

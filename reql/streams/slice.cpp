@@ -14,12 +14,12 @@ constexpr std::uint64_t kSkipRows = 1000;
 
 class SliceStream : public DerivedStream {
  public:
-  SliceStream(Ref<Stream> s, std::uint64_t from, std::uint64_t to) : DerivedStream(std::move(s)), from_(from), to_(std::max(from, to)) {
+  SliceStream(Ref<Stream> s, std::uint64_t from, std::uint64_t to) : DerivedStream(std::move(s)), from_(from), to_(to > from ? to : 0) {
     if (to != kToTheEnd) source().expect_at_most(to_);
   }
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
-    if (from_ < to_ && at_ < from_) skip(cx, limits);
+    if (at_ < from_ && to_ > 0) skip(cx, limits);
     if (ended_ || at_ >= to_) return false;
     BatchLimits rest = limits;
     rest.max_rows = static_cast<std::size_t>(std::min<std::uint64_t>(limits.max_rows, to_ - at_));
