@@ -37,12 +37,20 @@ Answer match(const Datum& pattern, const Datum& row, std::pair<std::string, Datu
 
 }  // namespace
 
+bool Predicate::writes_object(const Function& function) {
+  const Node* node = function.node();
+  if (!node) return true;  // a constant
+  if (node->def->type != TermType::kFunc) return false;
+  const Node& body = *node->args[1];
+  return body.is_literal || body.def->type == TermType::kMakeObj;
+}
+
 Answer Predicate::test(Context& cx, const Datum& row) const {
   const auto result = function_->call1_if_exists(cx, row);
   if (!result) return Answer::kMissing;
   if (result->is(Type::kBool)) return result->as_bool() ? Answer::kYes : Answer::kNo;
   if (result->is_null()) return Answer::kNo;
-  if (!result->is(Type::kObject) || !row.is(Type::kObject)) return Answer::kYes;
+  if (!is_pattern_ || !result->is(Type::kObject) || !row.is(Type::kObject)) return Answer::kYes;
   return Args::blaming(node_, [&] { return match(*result, row, nullptr); });
 }
 

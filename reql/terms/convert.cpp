@@ -125,32 +125,31 @@ std::optional<Value> coerce_sequence(Args& args, const Value& v, std::string_vie
   return Value(to == "ARRAY" ? array : to_string(array));
 }
 
-Value coerce_to(Args& args) {
+std::optional<Value> coerce_value(Args& args, const Value& v, std::string_view to) {
   Context& cx = args.cx();
+  if (to == "BOOL") {
+    const Datum d = Args::blaming(args.node_of(0), [&] { return to_datum(cx, v); });
+    return Value(Datum::boolean(!d.is_null() && (!d.is(Type::kBool) || d.as_bool())));
+  }
+  if (is_sequence(v)) return coerce_sequence(args, v, to);
+  if (!v.is_datum() && !v.is(ValueKind::kSingleSelection)) return std::nullopt;
+  const Datum d = to_datum(cx, v);
+  if (source_name(cx, Value(d)) == to) return Value(d);
+  if (auto coerced = coerce_datum(cx, d, to)) return Value(std::move(*coerced));
+  if (d.is(Type::kArray) && to == "STREAM") return Value(as_stream(d));
+  return std::nullopt;
+}
+
+Value coerce_to(Args& args) {
   const Value v = args.value(0);
   const std::string to = utf8::to_upper(args.string(1));
   if (std::find(std::begin(kTypeNames), std::end(kTypeNames), to) == std::end(kTypeNames)) {
     throw_logic("Unknown Type: " + to);
   }
-  const std::string from = source_name(cx, v);
+  const std::string from = source_name(args.cx(), v);
   if (from == to) return v;
-  std::optional<Value> result;
-  if (to == "BOOL") {
-    const Datum d = Args::blaming(args.node_of(0), [&] { return to_datum(cx, v); });
-    result = Value(Datum::boolean(!d.is_null() && (!d.is(Type::kBool) || d.as_bool())));
-  } else if (is_sequence(v)) {
-    result = coerce_sequence(args, v, to);
-  } else if (v.is_datum() || v.is(ValueKind::kSingleSelection)) {
-    const Datum d = to_datum(cx, v);
-    if (v.is_datum() || source_name(cx, Value(d)) != to) {
-      if (auto coerced = coerce_datum(cx, d, to)) result = Value(std::move(*coerced));
-    } else {
-      result = Value(d);
-    }
-    if (!result && d.is(Type::kArray) && to == "STREAM") result = Value(as_stream(d));
-  }
-  if (!result) throw EvalError(ErrorCode::kQueryLogic, "Cannot coerce " + from + " to " + to + ".", args.node_of(0));
-  return *result;
+  if (auto result = coerce_value(args, v, to)) return std::move(*result);
+  throw EvalError(ErrorCode::kQueryLogic, "Cannot coerce " + from + " to " + to + ".", args.node_of(0));
 }
 
 Value type_of_term(Args& args) {
@@ -182,15 +181,15 @@ Value maxval(Args&) { return Value(Datum::maxval()); }
 // Literals are known to merge and update alone, inside objects and arrays written out there; branch, default or object() do
 // not hand them on (rethinkdb issue 4428).
 bool may_be_literal(const Node& literal) {
-  for (const Node* n = literal.parent; n; n = n->parent) {
-    switch (n->def->type) {
+  for (const Node* n = &literal; n->parent; n = n->parent) {
+    switch (n->parent->def->type) {
       case TermType::kMakeObj:
       case TermType::kMakeArray:
       case TermType::kArgs:
       case TermType::kFunc: break;
       case TermType::kFilter:
       case TermType::kMerge:
-      case TermType::kUpdate: return true;
+      case TermType::kUpdate: return n->position > 0;  // not the thing itself
       default: return false;
     }
   }
