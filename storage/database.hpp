@@ -21,7 +21,7 @@ namespace reqld::storage {
 
 using Uuid = std::string;  ///< textual, 36 characters
 
-/// What a Reader throws: kNotFound when the table has been dropped meanwhile, kCorrupt when what is stored contradicts itself.
+/// What a Reader throws: kNotFound when the table or the index has been dropped meanwhile, kCorrupt when what is stored contradicts itself.
 class StorageError : public std::runtime_error {
  public:
   explicit StorageError(const Error& error) : std::runtime_error(error.message), kind_(error.kind) {}
@@ -63,6 +63,7 @@ struct IndexInfo {
   Progress built_rows;           ///< progress of the build while not ready
   Datum definition;              ///< opaque: what the factory takes
   std::shared_ptr<const IndexFunction> function;
+  std::shared_ptr<std::atomic<bool>> dropped;  ///< storage's: shared by every version of this index, true once it is gone
 };
 
 struct TableInfo {
@@ -220,6 +221,7 @@ class Database {
   virtual void put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) = 0;  ///< null removes
 
   virtual void add_listener(ChangeListener* listener) = 0;
+  /// Not called any more when this returns. Not while holding a lock that the listener takes.
   virtual void remove_listener(ChangeListener* listener) = 0;
 
   /// Bytes on disk of one table's rows, estimated; for info() and stats.

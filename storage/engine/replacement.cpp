@@ -13,12 +13,14 @@ namespace reqld::storage {
 
 namespace {
 
-// Marks in the subdirectory. kComplete: the old files go. kMoving: they are gone, the new ones are being moved.
+// Marks in the subdirectory. kComplete: the old files go. kMoving: they are gone, the new ones are being
+// moved.
 constexpr const char* kComplete = "complete";
 constexpr const char* kMoving = "moving";
 
 bool is_engine_file(const std::string& name) {
-  return name == "data.mdb" || name == "lock.mdb" || name == "checkpoint" || name == "checkpoint.new" || segment_number(name).has_value();
+  return name == "data.mdb" || name == "lock.mdb" || name == "checkpoint" || name == "checkpoint.new" ||
+         segment_number(name).has_value();
 }
 
 Result<void> remove_directory(const std::string& path) {
@@ -54,7 +56,9 @@ Result<void> finish_replacement(const std::string& directory, bool read_only) {
   const bool complete = file_exists(next + "/" + kComplete);
   if (!complete && !file_exists(next + "/" + kMoving)) return {};
   if (read_only)
-    return Error{ErrorKind::kReadOnly, directory + " was compacted, and the new files are not in place yet: open it for writing once."};
+    return Error{
+        ErrorKind::kReadOnly,
+        directory + " was compacted, and the new files are not in place yet: open it for writing once."};
   if (complete) {
     const Result<std::vector<std::string>> old = list_directory(directory);
     if (!old) return old.error();
@@ -62,7 +66,8 @@ Result<void> finish_replacement(const std::string& directory, bool read_only) {
       if (is_engine_file(name))
         if (Result<void> removed = remove_file(directory + "/" + name); !removed) return removed;
     if (Result<void> synced = sync_directory(directory); !synced) return synced;
-    if (Result<void> renamed = rename_file(next + "/" + kComplete, next + "/" + kMoving); !renamed) return renamed;
+    if (Result<void> renamed = rename_file(next + "/" + kComplete, next + "/" + kMoving); !renamed)
+      return renamed;
     if (Result<void> synced = sync_directory(next); !synced) return synced;
   }
   const Result<std::vector<std::string>> names = list_directory(next);

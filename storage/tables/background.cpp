@@ -18,9 +18,13 @@ constexpr std::chrono::seconds kFailurePause{1};
 }  // namespace
 
 Background::Background(DatabaseImpl& database) : database_(database) {}
-Background::~Background() { stop(); }
+Background::~Background() {
+  stop();
+}
 
-void Background::start() { thread_ = std::thread(&Background::run, this); }
+void Background::start() {
+  thread_ = std::thread(&Background::run, this);
+}
 
 void Background::stop() {
   {
@@ -55,10 +59,14 @@ void Background::run() {
     }
     std::unique_lock lock(mutex_);
     const auto due = [this] { return stopping_ || woken_; };
-    if (failed) changed_.wait_for(lock, kFailurePause, [this] { return stopping_; });
-    else if (more) woken_ = true;
-    else if (waiting) woken_ |= !changed_.wait_for(lock, kReclaimPause, due);
-    else changed_.wait(lock, due);
+    if (failed)
+      changed_.wait_for(lock, kFailurePause, [this] { return stopping_; });
+    else if (more)
+      woken_ = true;
+    else if (waiting)
+      woken_ |= !changed_.wait_for(lock, kReclaimPause, due);
+    else
+      changed_.wait(lock, due);
     if (stopping_) return;
     woken_ = false;
   }
@@ -131,7 +139,8 @@ void Background::find_builds() {
     tasks.emplace(load_u32(c->key().substr(prefix.size())), decode_build_task(c->value()));
   std::erase_if(builds_, [&](const auto& build) { return !tasks.contains(build.first); });
   for (const auto& [space, task] : tasks)
-    if (!builds_.contains(space)) builds_.emplace(space, std::make_unique<IndexBuild>(database_, space, task));
+    if (!builds_.contains(space))
+      builds_.emplace(space, std::make_unique<IndexBuild>(database_, space, task));
 }
 
 Background::Step Background::build_some() {
@@ -148,8 +157,10 @@ Background::Step Background::build_some() {
       continue;
     }
     result = Step::kMore;
-    if (more) ++it;
-    else it = builds_.erase(it);
+    if (more)
+      ++it;
+    else
+      it = builds_.erase(it);
   }
   return result;
 }

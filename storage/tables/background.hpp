@@ -1,4 +1,5 @@
-// The thread that does what can wait, in small steps: deletes rows of dropped tables and indexes, reclaims blobs, builds indexes.
+// The thread that does what can wait, in small steps: deletes rows of dropped tables and indexes, reclaims
+// blobs, builds indexes.
 #pragma once
 
 #include <chrono>

@@ -18,7 +18,9 @@ thread_local RunningJob running_job;
 
 class Source final : public BlobSource {
  public:
-  Source(std::shared_ptr<BlobStore> store, Sequence at) : store_(std::move(store)), at_(at) { store_->epochs().pin(at_); }
+  Source(std::shared_ptr<BlobStore> store, Sequence at) : store_(std::move(store)), at_(at) {
+    store_->epochs().pin(at_);
+  }
   void read(std::uint64_t id, std::uint64_t offset, std::uint64_t length, std::string& out) override {
     store_->read(id, offset, length, out);
   }
@@ -31,7 +33,8 @@ class Source final : public BlobSource {
 };
 
 [[noreturn]] void throw_unreadable(std::uint64_t id) {
-  throw DatumError(DatumErrorKind::kInternal, "The bytes of stored binary " + std::to_string(id) + " cannot be read.");
+  throw DatumError(DatumErrorKind::kInternal,
+                   "The bytes of stored binary " + std::to_string(id) + " cannot be read.");
 }
 
 KeyBuffer blob_key(std::uint64_t id) {
@@ -86,7 +89,9 @@ std::vector<std::uint64_t> distinct_ids(const Datum& row) {
 
 }  // namespace
 
-Ref<BlobSource> BlobStore::source(Sequence at) { return Ref<BlobSource>(new Source(shared_from_this(), at)); }
+Ref<BlobSource> BlobStore::source(Sequence at) {
+  return Ref<BlobSource>(new Source(shared_from_this(), at));
+}
 
 void BlobStore::close() {
   std::unique_lock lock(mutex_);
@@ -101,8 +106,12 @@ void BlobStore::read(std::uint64_t id, std::uint64_t offset, std::uint64_t lengt
   read_chunks(*snapshot, id, offset, length, out);
 }
 
-BlobStore::InJob::InJob(BlobStore& store, WriteTxn& txn) { running_job = {&store, &txn}; }
-BlobStore::InJob::~InJob() { running_job = {}; }
+BlobStore::InJob::InJob(BlobStore& store, WriteTxn& txn) {
+  running_job = {&store, &txn};
+}
+BlobStore::InJob::~InJob() {
+  running_job = {};
+}
 
 void collect_blobs(const Datum& d, std::vector<BlobRef>& out) {
   if (!d.has_blob()) return;
@@ -188,7 +197,8 @@ std::optional<Datum> BlobWriter::move_out(const Datum& d) {
       if (!builder) return std::nullopt;
       return builder->finish();
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -208,7 +218,8 @@ std::uint64_t BlobWriter::store(std::string_view bytes) {
 BlobHead BlobWriter::head(std::uint64_t id) {
   const auto record = txn_.get(blob_key(id));
   if (!record)
-    throw StorageError({ErrorKind::kCorrupt, "Stored binary " + std::to_string(id) + " is not there, but a document refers to it."});
+    throw StorageError({ErrorKind::kCorrupt, "Stored binary " + std::to_string(id) +
+                                                 " is not there, but a document refers to it."});
   return decode_blob_head(*record);
 }
 
@@ -252,7 +263,8 @@ bool reclaim_blobs(WriteTxn& txn, Sequence oldest, std::size_t max_chunks) {
       append_u64(id, prefix);
       std::string end = space_key(kChunkSpace);
       append_u64(id + 1, end);
-      for (auto c = txn.cursor({prefix, end}, Direction::kForward); c->valid() && chunks.size() < max_chunks; c->next())
+      for (auto c = txn.cursor({prefix, end}, Direction::kForward); c->valid() && chunks.size() < max_chunks;
+           c->next())
         chunks.emplace_back(c->key());
     }
     for (const std::string& chunk : chunks) txn.del(chunk);

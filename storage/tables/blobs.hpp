@@ -1,4 +1,5 @@
-// Binaries out of line: stored in chunks, counted by the rows that hold them, reclaimed when nobody can see them.
+// Binaries out of line: stored in chunks, counted by the rows that hold them, reclaimed when nobody can see
+// them.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ class BlobStore : public std::enable_shared_from_this<BlobStore> {
 
   void read(std::uint64_t id, std::uint64_t offset, std::uint64_t length, std::string& out);
 
-  /// While one exists, reads on this thread see the transaction: blobs that the running job has just stored are there.
+  /// While one exists, reads on this thread see the transaction: blobs that the running job has just stored
+  /// are there.
   class InJob {
    public:
     InJob(BlobStore& store, WriteTxn& txn);
@@ -49,11 +51,13 @@ class BlobStore : public std::enable_shared_from_this<BlobStore> {
 /// The blobs of one job: stores new ones and keeps the counts. On the writer thread, within the job.
 class BlobWriter {
  public:
-  BlobWriter(BlobStore& store, WriteTxn& txn, std::uint64_t threshold) : store_(store), txn_(txn), threshold_(threshold) {}
+  BlobWriter(BlobStore& store, WriteTxn& txn, std::uint64_t threshold)
+      : store_(store), txn_(txn), threshold_(threshold) {}
 
   /// The source for rows that this job reads and writes.
   BlobSource* source();
-  /// `document` as it is to be stored, its large binaries out of line, counted; the blobs that only `old_row` had are let go.
+  /// `document` as it is to be stored, its large binaries out of line, counted; the blobs that only `old_row`
+  /// had are let go.
   Datum replace(const std::optional<Datum>& old_row, const Datum& document);
   /// Lets go of the blobs of a row that is removed.
   void release(const Datum& old_row);
@@ -85,8 +89,8 @@ inline bool row_has_blob(std::string_view row) {
   return row.size() >= 2 && (static_cast<std::uint8_t>(row[1]) & kContainerHasBlob) != 0;
 }
 
-/// Removes the chunks of buried blobs that nobody at or after `oldest` can see, at most `max_chunks` of them. A job of its own.
-/// Answers whether there is more to do at once.
+/// Removes the chunks of buried blobs that nobody at or after `oldest` can see, at most `max_chunks` of them.
+/// A job of its own. Answers whether there is more to do at once.
 bool reclaim_blobs(WriteTxn& txn, Sequence oldest, std::size_t max_chunks);
 
 }  // namespace reqld::storage

@@ -7,12 +7,17 @@ namespace {
 
 constexpr const char* kReservedDb = "rethinkdb";  // reql answers for it
 
-Error not_found(const std::string& what) { return {ErrorKind::kNotFound, what + " does not exist."}; }
-Error exists(const std::string& what) { return {ErrorKind::kExists, what + " already exists."}; }
+Error not_found(const std::string& what) {
+  return {ErrorKind::kNotFound, what + " does not exist."};
+}
+Error exists(const std::string& what) {
+  return {ErrorKind::kExists, what + " already exists."};
+}
 
 Result<void> check_name(const std::string& name) {
   if (name.empty()) return Error{ErrorKind::kInvalid, "A name may not be empty."};
-  if (name.size() > kMaxNameBytes) return Error{ErrorKind::kInvalid, "A name may have at most " + std::to_string(kMaxNameBytes) + " bytes."};
+  if (name.size() > kMaxNameBytes)
+    return Error{ErrorKind::kInvalid, "A name may have at most " + std::to_string(kMaxNameBytes) + " bytes."};
   return {};
 }
 
@@ -40,8 +45,9 @@ std::shared_ptr<const IndexInfo> find_index(const TableInfo& table, const std::s
 }  // namespace
 
 void DatabaseImpl::change_catalog(CatalogChangeJob job, Done done) {
-  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome& outcome) { return job(writer.txn(), outcome); }, Durability::kHard,
-               std::move(done));
+  submit_inner(
+      [job = std::move(job)](JobWriter& writer, JobOutcome& outcome) { return job(writer.txn(), outcome); },
+      Durability::kHard, std::move(done));
 }
 
 Result<std::shared_ptr<const TableInfo>> DatabaseImpl::find_table(WriteTxn& txn, const Uuid& table) {
@@ -78,7 +84,8 @@ void DatabaseImpl::drop_db(const Uuid& id, Done done) {
         const auto db = load_db(View(txn), id);
         if (!db) return not_found("Database " + id);
         std::vector<Uuid> tables;
-        for (auto c = View(txn).prefix(table_name_prefix(id)); c->valid(); c->next()) tables.emplace_back(c->value());
+        for (auto c = View(txn).prefix(table_name_prefix(id)); c->valid(); c->next())
+          tables.emplace_back(c->value());
         for (const Uuid& table : tables) {
           const auto found = find_table(txn, table);
           if (!found) return found.error();
@@ -194,7 +201,7 @@ void DatabaseImpl::create_index(const Uuid& table, IndexInfo index, Done done) {
   index.ready = false;
   parts_.complete(index);
   if (!index.function) {
-    parts_.forget_index(index.id);
+    parts_.drop_index(index.id);
     if (done) done(Error{ErrorKind::kInvalid, "The function of index `" + index.name + "` cannot be made."});
     return;
   }
@@ -209,7 +216,8 @@ void DatabaseImpl::create_index(const Uuid& table, IndexInfo index, Done done) {
         info.ready = head && decode_head(*head).rows == 0;
         txn.put(index_record_key(table, info.id), encode_index(info));
         if (!info.ready) {
-          txn.put(task_key(kTaskBuild, info.space), encode_build_task({.table = table, .index = info.id, .rows = 0, .next = {}}));
+          txn.put(task_key(kTaskBuild, info.space),
+                  encode_build_task({.table = table, .index = info.id, .rows = 0, .next = {}}));
           outcome.background = true;
         }
         touch_table(txn, **found, outcome);
@@ -233,7 +241,8 @@ void DatabaseImpl::drop_index(const Uuid& table, const std::string& name, Done d
       std::move(done));
 }
 
-void DatabaseImpl::rename_index(const Uuid& table, const std::string& from, const std::string& to, bool overwrite, Done done) {
+void DatabaseImpl::rename_index(const Uuid& table, const std::string& from, const std::string& to,
+                                bool overwrite, Done done) {
   change_catalog(
       [this, table, from, to, overwrite](WriteTxn& txn, JobOutcome& outcome) -> Result<void> {
         const auto found = find_table(txn, table);

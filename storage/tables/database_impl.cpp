@@ -32,7 +32,8 @@ DatabaseImpl::DatabaseImpl(std::unique_ptr<Engine> engine, DatabaseOptions optio
                    [this](const TableInfo& table) {
                      if (!has_listeners_.load(std::memory_order_relaxed)) return false;
                      std::lock_guard lock(listeners_mutex_);
-                     return std::any_of(listeners_.begin(), listeners_.end(), [&](ChangeListener* l) { return l->wants(table); });
+                     return std::any_of(listeners_.begin(), listeners_.end(),
+                                        [&](ChangeListener* l) { return l->wants(table); });
                    }},
       background_(*this) {}
 
@@ -45,7 +46,8 @@ DatabaseImpl::~DatabaseImpl() {
 Result<void> DatabaseImpl::start() {
   engine_->set_commit_listener([this](Sequence sequence) { on_commit(sequence); });
   const bool fresh = !engine_->snapshot()->get(space_key(kMetaSpace, kMetaFormat));
-  if (fresh && options_.engine.read_only) return Error{ErrorKind::kNotFound, "There is no database in " + options_.engine.directory + "."};
+  if (fresh && options_.engine.read_only)
+    return Error{ErrorKind::kNotFound, "There is no database in " + options_.engine.directory + "."};
   if (fresh) {
     catalog_ = std::make_shared<const Catalog>();
     const Uuid id = make_uuid();
@@ -70,7 +72,8 @@ Result<void> DatabaseImpl::start() {
   const View view(*snapshot);
   const auto format = view.get(space_key(kMetaSpace, kMetaFormat));
   if (!format || format->size() != 4 || load_u32(*format) != kFormat)
-    return Error{ErrorKind::kCorrupt, "The data in " + options_.engine.directory + " has a format that this version does not know."};
+    return Error{ErrorKind::kCorrupt, "The data in " + options_.engine.directory +
+                                          " has a format that this version does not know."};
   const auto id = view.get(space_key(kMetaSpace, kMetaDatabaseId));
   if (!id) return Error{ErrorKind::kCorrupt, "The data in " + options_.engine.directory + " has no id."};
   id_ = *id;
@@ -90,15 +93,19 @@ std::shared_ptr<const Catalog> DatabaseImpl::catalog() const {
   return catalog_;
 }
 
-std::unique_ptr<Reader> DatabaseImpl::reader() { return std::make_unique<SnapshotReader>(*engine_, *blobs_); }
+std::unique_ptr<Reader> DatabaseImpl::reader() {
+  return std::make_unique<SnapshotReader>(*engine_, *blobs_);
+}
 
 void DatabaseImpl::submit(Job job, Durability durability, Done done) {
-  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability, std::move(done));
+  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability,
+               std::move(done));
 }
 
 void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) {
   auto outcome = std::make_shared<JobOutcome>();
-  engine_->submit([this, outcome, job = std::move(job)](WriteTxn& txn) { return run(outcome, job, txn); }, durability,
+  engine_->submit([this, outcome, job = std::move(job)](WriteTxn& txn) { return run(outcome, job, txn); },
+                  durability,
                   [outcome, done = std::move(done)](Result<Sequence> result) {
                     if (!result) outcome->failed.store(true);
                     if (done) done(std::move(result));
@@ -108,11 +115,13 @@ void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) 
 Result<Sequence> DatabaseImpl::run_inner(InnerJob job, Durability durability) {
   std::promise<Result<Sequence>> promise;
   std::future<Result<Sequence>> future = promise.get_future();
-  submit_inner(std::move(job), durability, [&promise](Result<Sequence> result) { promise.set_value(std::move(result)); });
+  submit_inner(std::move(job), durability,
+               [&promise](Result<Sequence> result) { promise.set_value(std::move(result)); });
   return future.get();
 }
 
-Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job, WriteTxn& txn) {
+Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job,
+                               WriteTxn& txn) {
   begin_run(*outcome, txn.sequence());
   JobWriter writer(context_, txn, *outcome);
   if (Result<void> result = job(writer, *outcome); !result) return result;
@@ -127,10 +136,14 @@ Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const
 void DatabaseImpl::begin_run(JobOutcome& outcome, Sequence sequence) {
   // A job that waits already is being run again: so will those be that came after it.
   std::size_t keep = pending_.size();
-  if (outcome.pending) keep = std::find_if(pending_.begin(), pending_.end(), [&](const auto& p) { return p.get() == &outcome; }) - pending_.begin();
+  if (outcome.pending)
+    keep =
+        std::find_if(pending_.begin(), pending_.end(), [&](const auto& p) { return p.get() == &outcome; }) -
+        pending_.begin();
   // What waits for another commit than the coming one lost it: that commit failed.
   if (keep > 0 && pending_[keep - 1]->sequence != sequence) {
-    std::for_each(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(keep), [](const auto& p) { p->pending = false; });
+    std::for_each(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(keep),
+                  [](const auto& p) { p->pending = false; });
     keep = 0;
   }
   for (std::size_t i = keep; i < pending_.size(); ++i) pending_[i]->pending = false;
@@ -149,8 +162,10 @@ void DatabaseImpl::on_commit(Sequence sequence) {
   for (const auto& outcome : outcomes) {
     outcome->pending = false;
     if (outcome->sequence != sequence || outcome->failed.load()) continue;
-    if (changes.empty()) changes = std::move(outcome->changes);
-    else std::move(outcome->changes.begin(), outcome->changes.end(), std::back_inserter(changes));
+    if (changes.empty())
+      changes = std::move(outcome->changes);
+    else
+      std::move(outcome->changes.begin(), outcome->changes.end(), std::back_inserter(changes));
     dbs.insert(dbs.end(), outcome->dbs.begin(), outcome->dbs.end());
     tables.insert(tables.end(), outcome->tables.begin(), outcome->tables.end());
     background |= outcome->background;
@@ -159,19 +174,23 @@ void DatabaseImpl::on_commit(Sequence sequence) {
     std::lock_guard lock(listeners_mutex_);
     const std::vector<ChangeListener*> listeners = listeners_;
     for (ChangeListener* listener : listeners)
-      if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) listener->on_changes(changes);
+      if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end())
+        listener->on_changes(changes);
   }
   if (!dbs.empty() || !tables.empty()) publish_catalog(sequence, dbs, tables);
   if (background) background_.wake();
 }
 
-void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs, const std::vector<Uuid>& tables) {
+void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs,
+                                   const std::vector<Uuid>& tables) {
   const std::unique_ptr<Snapshot> snapshot = engine_->snapshot();
   const View view(*snapshot);
   const std::shared_ptr<const Catalog> before = catalog();
   auto after = std::make_shared<Catalog>(*before);
   // All old names go before the first new one comes: names may have been swapped.
-  std::erase_if(after->dbs, [&](const auto& db) { return std::find(dbs.begin(), dbs.end(), db.second->id) != dbs.end(); });
+  std::erase_if(after->dbs, [&](const auto& db) {
+    return std::find(dbs.begin(), dbs.end(), db.second->id) != dbs.end();
+  });
   for (const Uuid& id : tables) {
     const auto old = after->tables_by_id.find(id);
     if (old == after->tables_by_id.end()) continue;
@@ -195,11 +214,12 @@ void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& d
     if (old == before->tables_by_id.end()) continue;
     const auto now = after->tables_by_id.find(id);
     for (const auto& [name, index] : old->second->indexes) {
-      const auto same = [&](const auto& other) { return other.second->id == index->id; };
-      if (now == after->tables_by_id.end() || std::none_of(now->second->indexes.begin(), now->second->indexes.end(), same)) {
-        parts_.forget_index(index->id);
-        notes_.forget(index->space);
-      }
+      const IndexInfo* same = nullptr;
+      if (now != after->tables_by_id.end())
+        for (const auto& [other_name, other] : now->second->indexes)
+          if (other->id == index->id) same = other.get();
+      if (!same) parts_.drop_index(index->id);
+      if (!same || same->ready) notes_.forget(index->space);
     }
     if (now == after->tables_by_id.end()) {
       tables_.forget(old->second->space);
@@ -210,7 +230,8 @@ void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& d
   const CatalogChange change{sequence, before, after};
   const std::vector<ChangeListener*> listeners = listeners_;
   for (ChangeListener* listener : listeners)
-    if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) listener->on_catalog(change);
+    if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end())
+      listener->on_catalog(change);
 }
 
 void DatabaseImpl::add_listener(ChangeListener* listener) {
@@ -230,7 +251,8 @@ std::uint64_t DatabaseImpl::table_bytes(const TableInfo& table) {
   SnapshotReader reader(*engine_, *blobs_);
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  for (auto c = reader.snapshot().cursor(whole_space(table.space), Direction::kForward); c->valid() && rows < kSample; c->next()) {
+  for (auto c = reader.snapshot().cursor(whole_space(table.space), Direction::kForward);
+       c->valid() && rows < kSample; c->next()) {
     bytes += c->key().size() + c->value().size();
     ++rows;
     if (!row_has_blob(c->value())) continue;
@@ -267,14 +289,19 @@ std::vector<std::pair<std::string, Datum>> DatabaseImpl::list_system(const std::
   return out;
 }
 
-void DatabaseImpl::put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) {
+void DatabaseImpl::put_system(const std::string& collection, const std::string& key, const Datum& value,
+                              Done done) {
   std::string stored = system_key(collection, key);
-  if (stored.size() > engine_->max_key_size() || collection.find('\0') != std::string::npos)
-    return done(Error{ErrorKind::kKeyTooLong, "The name of a system record is too long."});
+  if (stored.size() > engine_->max_key_size() || collection.find('\0') != std::string::npos) {
+    if (done) done(Error{ErrorKind::kKeyTooLong, "The name of a system record is too long."});
+    return;
+  }
   submit_inner(
       [stored = std::move(stored), value](JobWriter& writer, JobOutcome&) -> Result<void> {
-        if (value.is_null()) writer.txn().del(stored);
-        else writer.txn().put(stored, value.encoded());
+        if (value.is_null())
+          writer.txn().del(stored);
+        else
+          writer.txn().put(stored, value.encoded());
         return {};
       },
       Durability::kHard, std::move(done));

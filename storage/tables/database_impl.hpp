@@ -38,11 +38,13 @@ class DatabaseImpl final : public Database {
   void alter_table(const Uuid& table, std::function<Result<void>(TableInfo&)> change, Done done) override;
   void create_index(const Uuid& table, IndexInfo index, Done done) override;
   void drop_index(const Uuid& table, const std::string& name, Done done) override;
-  void rename_index(const Uuid& table, const std::string& from, const std::string& to, bool overwrite, Done done) override;
+  void rename_index(const Uuid& table, const std::string& from, const std::string& to, bool overwrite,
+                    Done done) override;
 
   std::optional<Datum> get_system(const std::string& collection, const std::string& key) override;
   std::vector<std::pair<std::string, Datum>> list_system(const std::string& collection) override;
-  void put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) override;
+  void put_system(const std::string& collection, const std::string& key, const Datum& value,
+                  Done done) override;
 
   void add_listener(ChangeListener* listener) override;
   void remove_listener(ChangeListener* listener) override;

@@ -14,7 +14,8 @@ void Epochs::enter(Sequence at, Slot& slot) {
   for (unsigned i = 0; i < kSlots; ++i) {
     std::atomic<Sequence>& place = places_[(start + i) % kSlots].taken;
     Sequence expected = 0;
-    // Sequentially consistent: whoever reclaims either sees the place taken, or had its removal visible before our snapshot.
+    // Sequentially consistent: whoever reclaims either sees the place taken, or had its removal visible
+    // before our snapshot.
     if (place.load(std::memory_order_relaxed) == 0 && place.compare_exchange_strong(expected, at + 1)) {
       slot.place_ = &place;
       return;

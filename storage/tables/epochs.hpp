@@ -29,7 +29,8 @@ class Epochs {
     Sequence at_ = 0;
   };
 
-  /// `at` was the newest visible commit at some moment before; the snapshot that is protected must be taken after this.
+  /// `at` was the newest visible commit at some moment before; the snapshot that is protected must be taken
+  /// after this.
   void enter(Sequence at, Slot& slot);
 
   /// For longer or more than one thread. Call while a Slot or another pin at or before `at` is held.

@@ -46,18 +46,20 @@ void IndexBuild::collect() {
   if (entries_.empty()) oldest_snapshot_ = reader->sequence();
   oldest_snapshot_ = std::min(oldest_snapshot_, reader->sequence());
   std::vector<Row> rows;
-  const std::optional<std::string> more = reader->scan(*table_, {next_, {}}, Direction::kForward, kRowsPerStep, rows);
+  const std::optional<std::string> more =
+      reader->scan(*table_, {next_, {}}, Direction::kForward, kRowsPerStep, rows);
   std::vector<IndexEntry> made;
   for (const Row& row : rows) {
     made.clear();
     append_entries(*index_, row.document, row.key, made);
     for (const IndexEntry& entry : made) {
       const std::size_t number_bytes = index_->multi || index_->geo ? 4 : 0;
-      entries_.push_back({.at = keys_.size(),
-                          .length = static_cast<std::uint16_t>(entry.key.size()),
-                          .primary_key_at = static_cast<std::uint16_t>(entry.key.size() - number_bytes - row.key.size()),
-                          .primary_key_length = static_cast<std::uint16_t>(row.key.size()),
-                          .value = {entry.value[0], entry.value[1]}});
+      entries_.push_back(
+          {.at = keys_.size(),
+           .length = static_cast<std::uint16_t>(entry.key.size()),
+           .primary_key_at = static_cast<std::uint16_t>(entry.key.size() - number_bytes - row.key.size()),
+           .primary_key_length = static_cast<std::uint16_t>(row.key.size()),
+           .value = {entry.value[0], entry.value[1]}});
       keys_ += entry.key;
     }
   }
@@ -67,7 +69,8 @@ void IndexBuild::collect() {
   if (more) next_ = *more;
   if (!at_end_ && entries_.size() < kRunEntries && keys_.size() < kRunBytes) return;
   // Neighbours in the index go in together, so each of its pages is touched once per run.
-  std::sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) { return key_of(a) < key_of(b); });
+  std::sort(entries_.begin(), entries_.end(),
+            [this](const Entry& a, const Entry& b) { return key_of(a) < key_of(b); });
   sorted_ = true;
   inserted_ = 0;
 }
@@ -75,7 +78,8 @@ void IndexBuild::collect() {
 bool IndexBuild::insert() {
   const std::size_t end = std::min(inserted_ + kEntriesPerJob, entries_.size());
   const Result<Sequence> done = database_.run_inner(
-      [this, end](JobWriter& writer, JobOutcome& outcome) { return insert_in(writer, outcome, end); }, Durability::kSoft);
+      [this, end](JobWriter& writer, JobOutcome& outcome) { return insert_in(writer, outcome, end); },
+      Durability::kSoft);
   if (!done) {
     if (done.error().kind == ErrorKind::kNotFound) return false;
     throw StorageError(done.error());
@@ -129,7 +133,8 @@ Result<void> IndexBuild::insert_in(JobWriter& writer, JobOutcome& outcome, std::
     txn.del(task_key(kTaskBuild, space_));
     database_.touch_table(txn, **current, outcome);
   } else {
-    txn.put(task_key(kTaskBuild, space_), encode_build_task({.table = task_.table, .index = task_.index, .rows = rows_, .next = next_}));
+    txn.put(task_key(kTaskBuild, space_),
+            encode_build_task({.table = task_.table, .index = task_.index, .rows = rows_, .next = next_}));
   }
   return {};
 }

@@ -15,10 +15,11 @@ class DatabaseImpl;
 class JobWriter;
 struct JobOutcome;
 
-/// Goes through the table in runs: entries of many rows are computed from snapshots on the calling thread, sorted, and put in by
-/// small jobs. From the moment the index exists every write maintains it and is noted, so a job leaves out the entries of rows that
-/// were written after the snapshot and takes those from the row as it is now. So at each commit every entry that is there is right;
-/// a run that a crash interrupts is simply made again.
+/// Goes through the table in runs: entries of many rows are computed from snapshots on the calling thread,
+/// sorted, and put in by small jobs. From the moment the index exists every write maintains it and is noted,
+/// so a job leaves out the entries of rows that were written after the snapshot and takes those from the row
+/// as it is now. So at each commit every entry that is there is right; a run that a crash interrupts is
+/// simply made again.
 class IndexBuild {
  public:
   IndexBuild(DatabaseImpl& database, std::uint32_t space, BuildTask task);

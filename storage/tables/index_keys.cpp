@@ -9,24 +9,30 @@ namespace reqld::storage {
 
 namespace {
 
-bool numbered(const IndexInfo& index) { return index.multi || index.geo; }
+bool numbered(const IndexInfo& index) {
+  return index.multi || index.geo;
+}
 
 bool inexact(const Datum& d) {
   switch (d.type()) {
-    case Type::kNumber: return d.as_number() == 0 && std::signbit(d.as_number());
-    case Type::kTime: return d.as_time().zone_minutes != 0;
+    case Type::kNumber:
+      return d.as_number() == 0 && std::signbit(d.as_number());
+    case Type::kTime:
+      return d.as_time().zone_minutes != 0;
     case Type::kArray:
       for (std::size_t i = 0; i < d.array_size(); ++i)
         if (inexact(d.at(i))) return true;
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 }  // namespace
 
 std::vector<IndexedValue> index_values(const IndexInfo& index, const Datum& row) {
-  if (!index.function) throw StorageError({ErrorKind::kInvalid, "The function of index `" + index.name + "` cannot be run."});
+  if (!index.function)
+    throw StorageError({ErrorKind::kInvalid, "The function of index `" + index.name + "` cannot be run."});
   std::vector<Datum> values;
   try {
     index.function->keys(row, values);
@@ -42,11 +48,13 @@ std::vector<IndexedValue> index_values(const IndexInfo& index, const Datum& row)
     if (!numbered(index)) break;
   }
   if (out.size() > 1)
-    std::stable_sort(out.begin(), out.end(), [](const IndexedValue& a, const IndexedValue& b) { return a.key < b.key; });
+    std::stable_sort(out.begin(), out.end(),
+                     [](const IndexedValue& a, const IndexedValue& b) { return a.key < b.key; });
   return out;
 }
 
-void append_entries(const IndexInfo& index, const Datum& row, std::string_view primary_key, std::vector<IndexEntry>& out) {
+void append_entries(const IndexInfo& index, const Datum& row, std::string_view primary_key,
+                    std::vector<IndexEntry>& out) {
   const std::vector<IndexedValue> values = index_values(index, row);
   std::uint32_t number = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -59,7 +67,8 @@ void append_entries(const IndexInfo& index, const Datum& row, std::string_view p
     entry.key.append(primary_key);
     if (numbered(index)) append_u32(number, entry.key);
     entry.value[0] = static_cast<std::uint8_t>(stored.size());
-    entry.value[1] = static_cast<std::uint8_t>((values[i].truncated() ? kEntryTruncated : 0) | (inexact(values[i].value) ? kEntryInexact : 0));
+    entry.value[1] = static_cast<std::uint8_t>((values[i].truncated() ? kEntryTruncated : 0) |
+                                               (inexact(values[i].value) ? kEntryInexact : 0));
   }
 }
 

@@ -7,8 +7,9 @@
 
 namespace reqld::storage {
 
-IndexScan::IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index, const KeyRange& values, Direction direction,
-                     Reader::Limits limits, bool want_documents, std::vector<Row>& out)
+IndexScan::IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index,
+                     const KeyRange& values, Direction direction, Reader::Limits limits, bool want_documents,
+                     std::vector<Row>& out)
     : reader_(reader),
       table_(table),
       index_(index),
@@ -38,18 +39,22 @@ void IndexScan::seek_first(Cursor& cursor) {
   if (values_.upper.empty()) return;  // a new cursor stands at the end of the index
   std::string end = values_.upper.size() <= kMaxValueKeyBytes
                         ? space_key(index_.space, values_.upper)
-                        : prefix_successor(space_key(index_.space, std::string_view(values_.upper).substr(0, kMaxValueKeyBytes)));
-  // A value whose key the bound begins with ("up to and including x" is x and a zero byte) is below it, its entries need not be.
+                        : prefix_successor(space_key(
+                              index_.space, std::string_view(values_.upper).substr(0, kMaxValueKeyBytes)));
+  // A value whose key the bound begins with ("up to and including x" is x and a zero byte) is below it, its
+  // entries need not be.
   const auto next = reader_.snapshot().cursor({end, space_key(index_.space + 1)}, Direction::kForward);
   if (next->valid()) {
     const ParsedEntry entry = parse_entry(index_, next->key(), next->value());
-    if (!entry.truncated && !above(entry.value_key)) end = prefix_successor(space_key(index_.space, entry.value_key));
+    if (!entry.truncated && !above(entry.value_key))
+      end = prefix_successor(space_key(index_.space, entry.value_key));
   }
   cursor.seek(end);
 }
 
 void IndexScan::seek_after(Cursor& cursor, const Position& position) {
-  std::string key = space_key(index_.space, std::string_view(position.value_key).substr(0, kMaxValueKeyBytes));
+  std::string key =
+      space_key(index_.space, std::string_view(position.value_key).substr(0, kMaxValueKeyBytes));
   if (position.value_key.size() > kMaxValueKeyBytes) {
     cursor.seek(forward() ? key : prefix_successor(key));
     return;
@@ -64,7 +69,8 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
   const auto cursor = reader_.snapshot().cursor(whole_space(index_.space), direction_);
   if (resume) {
     const std::size_t length = resume->size() < 4 ? 0 : load_u32(*resume);
-    if (resume->size() < 4 + length) throw StorageError({ErrorKind::kInvalid, "This is no position in an index."});
+    if (resume->size() < 4 + length)
+      throw StorageError({ErrorKind::kInvalid, "This is no position in an index."});
     resume_ = Position{resume->substr(4, length), resume->substr(4 + length)};
     seek_after(*cursor, *resume_);
   } else {
@@ -74,7 +80,8 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
   while (cursor->valid()) {
     const ParsedEntry entry = parse_entry(index_, cursor->key(), cursor->value());
     if (entry.truncated) {
-      const bool done = forward() ? above(entry.value_key) : prefix_successor(entry.value_key) <= values_.lower;
+      const bool done =
+          forward() ? above(entry.value_key) : prefix_successor(entry.value_key) <= values_.lower;
       if (done) return std::nullopt;
       if (full() || !run_cluster(*cursor)) return encode_position(last_);
       continue;
@@ -95,7 +102,8 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
     if (entry.inexact) {
       row = row_of(entry.primary_key);
       const std::vector<IndexedValue> values = index_values(index_, *row);
-      const auto first = std::find_if(values.begin(), values.end(), [&](const IndexedValue& v) { return v.key == entry.value_key; });
+      const auto first = std::find_if(values.begin(), values.end(),
+                                      [&](const IndexedValue& v) { return v.key == entry.value_key; });
       if (values.end() - first > static_cast<std::ptrdiff_t>(entry.number)) value = first[entry.number].value;
     }
     emit(entry.value_key, entry.rest, entry.primary_key, std::move(value), std::move(row));
@@ -104,11 +112,14 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
   return std::nullopt;
 }
 
-// Reads on to the end of the cluster, so it may be called again for the next one. Answers false when rows of it had to be left out.
+// Reads on to the end of the cluster, so it may be called again for the next one. Answers false when rows of
+// it had to be left out.
 bool IndexScan::run_cluster(Cursor& cursor) {
   const std::string prefix(cursor.key().substr(0, kSpaceBytes + kMaxValueKeyBytes));
   const std::size_t wanted = std::max<std::size_t>(limits_.max_rows, rows_ + 1) - rows_;
-  const auto order = [this](const Candidate& a, const Candidate& b) { return comes_before(a.position, b.position); };
+  const auto order = [this](const Candidate& a, const Candidate& b) {
+    return comes_before(a.position, b.position);
+  };
   std::vector<Candidate> best;  // a heap with the last one at its top, never more than wanted + 1
   std::string of_row;
   std::vector<IndexedValue> values;
@@ -121,7 +132,8 @@ bool IndexScan::run_cluster(Cursor& cursor) {
       std::erase_if(values, [&](const IndexedValue& v) { return v.stored_key() != entry.value_key; });
     }
     if (entry.number >= values.size())
-      throw StorageError({ErrorKind::kCorrupt, "Index `" + index_.name + "` of table `" + table_.name + "` has an entry that its row does not."});
+      throw StorageError({ErrorKind::kCorrupt, "Index `" + index_.name + "` of table `" + table_.name +
+                                                   "` has an entry that its row does not."});
     const IndexedValue& value = values[entry.number];
     if (below(value.key) || above(value.key)) continue;
     Candidate candidate{{value.key, std::string(entry.rest)}, value.value};
@@ -138,13 +150,14 @@ bool IndexScan::run_cluster(Cursor& cursor) {
   for (Candidate& c : best) {
     if (full()) return false;
     const std::string_view rest = c.position.rest;
-    emit(c.position.value_key, rest, rest.substr(0, rest.size() - number_bytes), std::move(c.value), std::nullopt);
+    emit(c.position.value_key, rest, rest.substr(0, rest.size() - number_bytes), std::move(c.value),
+         std::nullopt);
   }
   return true;
 }
 
-void IndexScan::emit(std::string_view value_key, std::string_view rest, std::string_view primary_key, std::optional<Datum> value,
-                     std::optional<Datum> row) {
+void IndexScan::emit(std::string_view value_key, std::string_view rest, std::string_view primary_key,
+                     std::optional<Datum> value, std::optional<Datum> row) {
   Row& out = out_.emplace_back();
   out.key.assign(primary_key);
   if (want_documents_) {
@@ -154,7 +167,8 @@ void IndexScan::emit(std::string_view value_key, std::string_view rest, std::str
   if (!value) {
     std::string_view bytes = value_key;
     value = decode_key(bytes);
-    if (!value) throw StorageError({ErrorKind::kCorrupt, "An entry of index `" + index_.name + "` is damaged."});
+    if (!value)
+      throw StorageError({ErrorKind::kCorrupt, "An entry of index `" + index_.name + "` is damaged."});
   }
   out.index_value = std::move(*value);
   bytes_ += value_key.size();
@@ -166,8 +180,10 @@ void IndexScan::emit(std::string_view value_key, std::string_view rest, std::str
 Datum IndexScan::row_of(std::string_view primary_key) {
   const auto row = reader_.snapshot().get(KeyBuffer(table_.space, primary_key));
   if (!row)
-    throw StorageError({ErrorKind::kCorrupt, "Index `" + index_.name + "` of table `" + table_.name + "` has an entry without a row."});
-  return copier_.copy(*row, want_documents_ && limits_.max_rows > rows_ ? limits_.max_rows - rows_ : 1, [this] { return reader_.blob_source(); });
+    throw StorageError({ErrorKind::kCorrupt, "Index `" + index_.name + "` of table `" + table_.name +
+                                                 "` has an entry without a row."});
+  return copier_.copy(*row, want_documents_ && limits_.max_rows > rows_ ? limits_.max_rows - rows_ : 1,
+                      [this] { return reader_.blob_source(); });
 }
 
 }  // namespace reqld::storage

@@ -13,12 +13,13 @@ namespace reqld::storage {
 
 class SnapshotReader;
 
-/// Rows of an index in the order of (value, primary key, number), backwards the exact reverse. Entries of truncated values that
-/// have the same beginning (a cluster) are read together and put in order by the values that their rows have.
+/// Rows of an index in the order of (value, primary key, number), backwards the exact reverse. Entries of
+/// truncated values that have the same beginning (a cluster) are read together and put in order by the values
+/// that their rows have.
 class IndexScan {
  public:
-  IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index, const KeyRange& values, Direction direction,
-            Reader::Limits limits, bool want_documents, std::vector<Row>& out);
+  IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index, const KeyRange& values,
+            Direction direction, Reader::Limits limits, bool want_documents, std::vector<Row>& out);
 
   /// Appends rows; answers where to go on, nullopt at the end.
   std::optional<std::string> run(const std::optional<std::string>& resume);
@@ -38,14 +39,17 @@ class IndexScan {
   bool forward() const { return direction_ == Direction::kForward; }
   bool full() const { return rows_ > 0 && (rows_ >= limits_.max_rows || bytes_ >= limits_.max_bytes); }
   bool below(std::string_view value_key) const { return value_key < values_.lower; }
-  bool above(std::string_view value_key) const { return !values_.upper.empty() && value_key >= values_.upper; }
+  bool above(std::string_view value_key) const {
+    return !values_.upper.empty() && value_key >= values_.upper;
+  }
   bool comes_before(const Position& a, const Position& b) const;
 
   void seek_first(Cursor& cursor);
   void seek_after(Cursor& cursor, const Position& position);
   /// Whether the scan ends with this cluster.
   bool run_cluster(Cursor& cursor);
-  void emit(std::string_view value_key, std::string_view rest, std::string_view primary_key, std::optional<Datum> value, std::optional<Datum> row);
+  void emit(std::string_view value_key, std::string_view rest, std::string_view primary_key,
+            std::optional<Datum> value, std::optional<Datum> row);
   Datum row_of(std::string_view primary_key);
   std::string encode_position(const Position& position) const;
 

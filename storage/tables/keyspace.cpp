@@ -4,7 +4,9 @@
 
 namespace reqld::storage {
 
-void KeyBuffer::throw_too_long() { throw StorageError({ErrorKind::kKeyTooLong, "A stored key is longer than 511 bytes."}); }
+void KeyBuffer::throw_too_long() {
+  throw StorageError({ErrorKind::kKeyTooLong, "A stored key is longer than 511 bytes."});
+}
 
 std::string encode_head(const TableHead& head) {
   std::string out;

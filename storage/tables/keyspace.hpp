@@ -11,14 +11,14 @@ namespace reqld::storage {
 
 /// The first four bytes (big-endian) of every key. Numbers on disk: never change one.
 enum Space : std::uint32_t {
-  kMetaSpace = 0,       ///< a few named records: format, database id, counters
-  kCatalogSpace = 1,    ///< databases, tables, indexes
-  kSystemSpace = 2,     ///< small records that reql keeps
-  kHeadSpace = 3,       ///< per table: number of rows and catalog stamp
-  kBlobSpace = 4,       ///< per blob: BlobHead
-  kChunkSpace = 5,      ///< blob id, chunk number -> bytes
-  kGraveyardSpace = 6,  ///< sequence of the removal, blob id -> nothing
-  kTaskSpace = 7,       ///< work that goes on in the background
+  kMetaSpace = 0,         ///< a few named records: format, database id, counters
+  kCatalogSpace = 1,      ///< databases, tables, indexes
+  kSystemSpace = 2,       ///< small records that reql keeps
+  kHeadSpace = 3,         ///< per table: number of rows and catalog stamp
+  kBlobSpace = 4,         ///< per blob: BlobHead
+  kChunkSpace = 5,        ///< blob id, chunk number -> bytes
+  kGraveyardSpace = 6,    ///< sequence of the removal, blob id -> nothing
+  kTaskSpace = 7,         ///< work that goes on in the background
   kFirstFreeSpace = 256,  ///< tables and indexes have numbers from here, none is given twice
 };
 
@@ -29,7 +29,8 @@ inline constexpr std::size_t kMaxPrimaryKeyBytes = 160;
 inline constexpr std::size_t kMaxRowBytes = std::size_t{128} << 20;
 
 inline void append_u32(std::uint32_t n, std::string& out) {
-  const char bytes[4] = {static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8), static_cast<char>(n)};
+  const char bytes[4] = {static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8),
+                         static_cast<char>(n)};
   out.append(bytes, 4);
 }
 inline void append_u64(std::uint64_t n, std::string& out) {
@@ -54,7 +55,9 @@ inline std::string space_key(std::uint32_t space, std::string_view rest = {}) {
   return key;
 }
 /// Every key of a space.
-inline KeyRange whole_space(std::uint32_t space) { return {space_key(space), space_key(space + 1)}; }
+inline KeyRange whole_space(std::uint32_t space) {
+  return {space_key(space), space_key(space + 1)};
+}
 /// A range of keys within a space; an empty upper bound is the end of the space.
 inline KeyRange range_in_space(std::uint32_t space, std::string_view lower, std::string_view upper) {
   return {space_key(space, lower), upper.empty() ? space_key(space + 1) : space_key(space, upper)};
@@ -73,7 +76,8 @@ class KeyBuffer {
     size_ += s.size();
   }
   void append_u32(std::uint32_t n) {
-    const char bytes[4] = {static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8), static_cast<char>(n)};
+    const char bytes[4] = {static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8),
+                           static_cast<char>(n)};
     append({bytes, 4});
   }
   void append_u64(std::uint64_t n) {
@@ -100,8 +104,8 @@ TableHead decode_head(std::string_view bytes);  ///< throws StorageError(kCorrup
 /// The record of a blob in kBlobSpace.
 struct BlobHead {
   std::uint64_t length = 0;
-  std::uint64_t rows = 0;      ///< how many rows hold it
-  std::uint64_t buried = 0;    ///< sequence of the commit that took the last row away, while `rows` is 0
+  std::uint64_t rows = 0;    ///< how many rows hold it
+  std::uint64_t buried = 0;  ///< sequence of the commit that took the last row away, while `rows` is 0
   std::uint32_t chunk_bytes = 0;
   std::uint64_t chunks() const { return chunk_bytes == 0 ? 0 : (length + chunk_bytes - 1) / chunk_bytes; }
 };
@@ -109,8 +113,8 @@ std::string encode_blob_head(const BlobHead& head);
 BlobHead decode_blob_head(std::string_view bytes);  ///< throws StorageError(kCorrupt)
 
 // Names in kMetaSpace.
-inline constexpr std::string_view kMetaFormat = "format";        ///< u32: kFormat
-inline constexpr std::string_view kMetaDatabaseId = "id";        ///< 36 characters
+inline constexpr std::string_view kMetaFormat = "format";         ///< u32: kFormat
+inline constexpr std::string_view kMetaDatabaseId = "id";         ///< 36 characters
 inline constexpr std::string_view kMetaNextSpace = "next_space";  ///< u32
 inline constexpr std::string_view kMetaNextBlob = "next_blob";    ///< u64
 inline constexpr std::uint32_t kFormat = 1;

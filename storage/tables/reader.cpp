@@ -1,5 +1,7 @@
 #include "storage/tables/reader.hpp"
 
+#include <algorithm>
+
 #include "storage/tables/index_scan.hpp"
 #include "storage/tables/keyspace.hpp"
 #include "storage/tables/row_copier.hpp"
@@ -11,6 +13,12 @@ namespace {
 void check_not_dropped(const TableInfo& table) {
   if (table.dropped && table.dropped->load(std::memory_order_acquire))
     throw StorageError({ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."});
+}
+
+// Once a scan proves to be a long one, so that its rows are not moved about while they are gathered.
+void make_room(std::vector<Row>& out, std::size_t expected) {
+  const std::size_t wanted = out.size() + std::min<std::size_t>(expected, 1024);
+  if (wanted > out.capacity()) out.reserve(std::max(wanted, 2 * out.capacity()));
 }
 
 }  // namespace
@@ -45,8 +53,8 @@ std::uint64_t SnapshotReader::count(const TableInfo& table) {
   return head ? decode_head(*head).rows : 0;
 }
 
-std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const KeyRange& keys, Direction direction, Limits limits,
-                                                std::vector<Row>& out) {
+std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const KeyRange& keys,
+                                                Direction direction, Limits limits, std::vector<Row>& out) {
   check_not_dropped(table);
   if (!keys.upper.empty() && keys.lower >= keys.upper) return std::nullopt;
   const auto cursor = snapshot_->cursor(range_in_space(table.space, keys.lower, keys.upper), direction);
@@ -59,20 +67,25 @@ std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const Ke
       if (direction == Direction::kForward) bound.push_back('\0');
       return bound;
     }
+    if (rows == 16) make_room(out, limits.max_rows - rows);
     const std::string_view value = cursor->value();
     Row& row = out.emplace_back();
     row.key.assign(cursor->key().substr(kSpaceBytes));
-    row.document = copier.copy(value, limits.max_rows > rows ? limits.max_rows - rows : 1, [this] { return blob_source(); });
+    row.document = copier.copy(value, limits.max_rows > rows ? limits.max_rows - rows : 1,
+                               [this] { return blob_source(); });
     ++rows;
     bytes += value.size();
   }
   return std::nullopt;
 }
 
-std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, const IndexInfo& index, const IndexRange& range,
-                                                      Direction direction, const std::optional<std::string>& resume, Limits limits,
+std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, const IndexInfo& index,
+                                                      const IndexRange& range, Direction direction,
+                                                      const std::optional<std::string>& resume, Limits limits,
                                                       bool want_documents, std::vector<Row>& out) {
   check_not_dropped(table);
+  if (index.dropped && index.dropped->load(std::memory_order_acquire))
+    throw StorageError({ErrorKind::kNotFound, "Index `" + index.name + "` has been dropped."});
   IndexScan scan(*this, table, index, range.values, direction, limits, want_documents, out);
   return scan.run(resume);
 }

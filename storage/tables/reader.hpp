@@ -17,11 +17,12 @@ class SnapshotReader final : public Reader {
   Sequence sequence() const override { return snapshot_->sequence(); }
   std::optional<Datum> get(const TableInfo& table, std::string_view key) override;
   std::uint64_t count(const TableInfo& table) override;
-  std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction, Limits limits,
-                                  std::vector<Row>& out) override;
-  std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index, const IndexRange& range, Direction direction,
-                                        const std::optional<std::string>& resume, Limits limits, bool want_documents,
-                                        std::vector<Row>& out) override;
+  std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction,
+                                  Limits limits, std::vector<Row>& out) override;
+  std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index,
+                                        const IndexRange& range, Direction direction,
+                                        const std::optional<std::string>& resume, Limits limits,
+                                        bool want_documents, std::vector<Row>& out) override;
 
   /// For rows that hold blobs.
   BlobSource* blob_source();

@@ -61,15 +61,33 @@ Uuid make_uuid() {
   return id;
 }
 
-std::string db_record_key(const Uuid& db) { return catalog_key('d', db); }
-std::string db_name_key(std::string_view name) { return catalog_key('D', name); }
-std::string table_record_key(const Uuid& table) { return catalog_key('t', table); }
-std::string table_name_key(const Uuid& db, std::string_view name) { return catalog_key('T', db, name); }
-std::string index_record_key(const Uuid& table, const Uuid& index) { return catalog_key('i', table, index); }
-std::string index_record_prefix(const Uuid& table) { return catalog_key('i', table); }
-std::string db_record_prefix() { return catalog_key('d', {}); }
-std::string table_record_prefix() { return catalog_key('t', {}); }
-std::string table_name_prefix(const Uuid& db) { return catalog_key('T', db); }
+std::string db_record_key(const Uuid& db) {
+  return catalog_key('d', db);
+}
+std::string db_name_key(std::string_view name) {
+  return catalog_key('D', name);
+}
+std::string table_record_key(const Uuid& table) {
+  return catalog_key('t', table);
+}
+std::string table_name_key(const Uuid& db, std::string_view name) {
+  return catalog_key('T', db, name);
+}
+std::string index_record_key(const Uuid& table, const Uuid& index) {
+  return catalog_key('i', table, index);
+}
+std::string index_record_prefix(const Uuid& table) {
+  return catalog_key('i', table);
+}
+std::string db_record_prefix() {
+  return catalog_key('d', {});
+}
+std::string table_record_prefix() {
+  return catalog_key('t', {});
+}
+std::string table_name_prefix(const Uuid& db) {
+  return catalog_key('T', db);
+}
 
 std::string head_key(std::uint32_t space) {
   std::string key = space_key(kHeadSpace);
@@ -169,7 +187,9 @@ BuildTask decode_build_task(std::string_view record) {
           .next = std::string(record.substr(2 * kUuidBytes + 8))};
 }
 
-std::unique_ptr<Cursor> View::prefix(const std::string& prefix) const { return cursor({prefix, prefix_successor(prefix)}); }
+std::unique_ptr<Cursor> View::prefix(const std::string& prefix) const {
+  return cursor({prefix, prefix_successor(prefix)});
+}
 
 void SharedParts::complete(IndexInfo& index) {
   {
@@ -177,6 +197,7 @@ void SharedParts::complete(IndexInfo& index) {
     IndexPart& part = indexes_[index.id];
     if (index.function) part.function = index.function;
     index.built_rows = part.built_rows;
+    index.dropped = part.dropped;
     if (part.function || !factory_) {
       index.function = part.function;
       return;
@@ -198,9 +219,12 @@ void SharedParts::complete(TableInfo& table) {
   table.dropped = dropped;
 }
 
-void SharedParts::forget_index(const Uuid& id) {
+void SharedParts::drop_index(const Uuid& id) {
   std::lock_guard lock(mutex_);
-  indexes_.erase(id);
+  const auto it = indexes_.find(id);
+  if (it == indexes_.end()) return;
+  it->second.dropped->store(true, std::memory_order_release);
+  indexes_.erase(it);
 }
 
 void SharedParts::drop_table(const Uuid& id) {
@@ -224,7 +248,8 @@ std::shared_ptr<const TableInfo> load_table(const View& view, const Uuid& id, Sh
   parts.complete(*table);
   const std::string prefix = index_record_prefix(id);
   for (auto c = view.prefix(prefix); c->valid(); c->next()) {
-    auto index = std::make_shared<IndexInfo>(decode_index(std::string(c->key().substr(prefix.size())), c->value()));
+    auto index =
+        std::make_shared<IndexInfo>(decode_index(std::string(c->key().substr(prefix.size())), c->value()));
     parts.complete(*index);
     table->indexes.emplace(index->name, std::move(index));
   }
@@ -240,7 +265,8 @@ std::shared_ptr<const Catalog> load_catalog(const View& view, SharedParts& parts
   }
   std::vector<Uuid> tables;
   const std::string prefix = table_record_prefix();
-  for (auto c = view.prefix(prefix); c->valid(); c->next()) tables.emplace_back(c->key().substr(prefix.size()));
+  for (auto c = view.prefix(prefix); c->valid(); c->next())
+    tables.emplace_back(c->key().substr(prefix.size()));
   for (const Uuid& id : tables) {
     auto table = load_table(view, id, parts);
     if (!table) throw StorageError({ErrorKind::kCorrupt, "The catalog changed while it was read."});

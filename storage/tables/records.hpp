@@ -20,9 +20,9 @@ inline constexpr std::size_t kMaxNameBytes = 400;
 Uuid make_uuid();
 
 std::string db_record_key(const Uuid& db);
-std::string db_name_key(std::string_view name);                          ///< value: the database's id
+std::string db_name_key(std::string_view name);  ///< value: the database's id
 std::string table_record_key(const Uuid& table);
-std::string table_name_key(const Uuid& db, std::string_view name);       ///< value: the table's id
+std::string table_name_key(const Uuid& db, std::string_view name);  ///< value: the table's id
 std::string index_record_key(const Uuid& table, const Uuid& index);
 std::string index_record_prefix(const Uuid& table);
 std::string db_record_prefix();
@@ -34,9 +34,9 @@ std::string task_key(char kind, std::uint32_t space);
 std::string encode_db(const DbInfo& db);
 std::string encode_table(const TableInfo& table);
 std::string encode_index(const IndexInfo& index);
-DbInfo decode_db(const Uuid& id, std::string_view record);           ///< these throw StorageError(kCorrupt)
-TableInfo decode_table(const Uuid& id, std::string_view record);     ///< without its indexes
-IndexInfo decode_index(const Uuid& id, std::string_view record);     ///< without its function
+DbInfo decode_db(const Uuid& id, std::string_view record);        ///< these throw StorageError(kCorrupt)
+TableInfo decode_table(const Uuid& id, std::string_view record);  ///< without its indexes
+IndexInfo decode_index(const Uuid& id, std::string_view record);  ///< without its function
 
 /// The record of an index that is being built: everything below `next` is in it.
 struct BuildTask {
@@ -53,7 +53,9 @@ class View {
  public:
   explicit View(Snapshot& snapshot) : snapshot_(&snapshot) {}
   explicit View(WriteTxn& txn) : txn_(&txn) {}
-  std::optional<std::string_view> get(std::string_view key) const { return snapshot_ ? snapshot_->get(key) : txn_->get(key); }
+  std::optional<std::string_view> get(std::string_view key) const {
+    return snapshot_ ? snapshot_->get(key) : txn_->get(key);
+  }
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction = Direction::kForward) const {
     return snapshot_ ? snapshot_->cursor(range, direction) : txn_->cursor(range, direction);
   }
@@ -64,15 +66,18 @@ class View {
   WriteTxn* txn_ = nullptr;
 };
 
-/// What all versions of a table or an index share: compiled functions, progress, whether it is dropped. Thread-safe.
+/// What all versions of a table or an index share: compiled functions, progress, whether it is dropped.
+/// Thread-safe.
 class SharedParts {
  public:
   explicit SharedParts(IndexFunctionFactory factory) : factory_(std::move(factory)) {}
 
-  /// Fills in `index.function` and `index.built_rows`. An index whose function cannot be made keeps a null one.
+  /// Fills in `index.function` and `index.built_rows`. An index whose function cannot be made keeps a null
+  /// one.
   void complete(IndexInfo& index);
   void complete(TableInfo& table);
-  void forget_index(const Uuid& id);
+  /// Marks the index as dropped for everybody who still has a version of it.
+  void drop_index(const Uuid& id);
   /// Marks the table as dropped for everybody who still has a version of it.
   void drop_table(const Uuid& id);
 
@@ -80,6 +85,7 @@ class SharedParts {
   struct IndexPart {
     std::shared_ptr<const IndexFunction> function;
     Progress built_rows;
+    std::shared_ptr<std::atomic<bool>> dropped = std::make_shared<std::atomic<bool>>(false);
   };
   std::mutex mutex_;
   IndexFunctionFactory factory_;

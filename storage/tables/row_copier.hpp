@@ -19,7 +19,10 @@ class RowCopier {
   template <typename Source>
   Datum copy(std::string_view row, std::size_t expected_rows, Source source) {
     if (!buffer_ || row.size() > buffer_->size() - used_) {
-      const std::size_t wanted = row.size() > kBufferBytes ? row.size() : std::min(kBufferBytes, row.size() * std::max<std::size_t>(expected_rows, 1));
+      const std::size_t wanted =
+          row.size() > kBufferBytes
+              ? row.size()
+              : std::min(kBufferBytes, row.size() * std::max<std::size_t>(expected_rows, 1));
       buffer_ = Buffer::make(std::max(wanted, row.size()));
       used_ = 0;
     }

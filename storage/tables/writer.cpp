@@ -6,7 +6,9 @@ namespace reqld::storage {
 
 namespace {
 
-Error no_such_table(const TableInfo& table) { return {ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."}; }
+Error no_such_table(const TableInfo& table) {
+  return {ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."};
+}
 
 // What a row would need beyond its large binaries; only asked for very large rows.
 std::size_t size_without_large_binaries(const Datum& d, std::uint64_t threshold) {
@@ -14,7 +16,8 @@ std::size_t size_without_large_binaries(const Datum& d, std::uint64_t threshold)
   if (size < threshold) return size;
   std::size_t moved = 0;
   switch (d.type()) {
-    case Type::kBinary: return d.inline_binary() && d.binary_size() >= threshold ? 17 : size;
+    case Type::kBinary:
+      return d.inline_binary() && d.binary_size() >= threshold ? 17 : size;
     case Type::kArray:
       for (std::size_t i = 0; i < d.array_size(); ++i) {
         const Datum value = d.at(i);
@@ -27,23 +30,27 @@ std::size_t size_without_large_binaries(const Datum& d, std::uint64_t threshold)
         moved += value.encoded_size() - size_without_large_binaries(value, threshold);
       }
       return size - moved;
-    default: return size;
+    default:
+      return size;
   }
 }
 
 }  // namespace
 
-std::shared_ptr<const TableInfo> WriterTables::get(WriteTxn& txn, const TableInfo& table, std::uint64_t stamp) {
+std::shared_ptr<const TableInfo> WriterTables::get(WriteTxn& txn, const TableInfo& table,
+                                                   std::uint64_t stamp) {
   Loaded& loaded = loaded_[table.space];
   if (!loaded.table || loaded.stamp != stamp) {
     loaded.table = load_table(View(txn), table.id, parts_);
     loaded.stamp = stamp;
-    if (!loaded.table) throw StorageError({ErrorKind::kCorrupt, "Table `" + table.name + "` has rows but no record."});
+    if (!loaded.table)
+      throw StorageError({ErrorKind::kCorrupt, "Table `" + table.name + "` has rows but no record."});
   }
   return loaded.table;
 }
 
-bool BuildNotes::noted_after(std::uint32_t index_space, const std::string& primary_key, Sequence sequence) const {
+bool BuildNotes::noted_after(std::uint32_t index_space, const std::string& primary_key,
+                             Sequence sequence) const {
   const auto index = notes_.find(index_space);
   if (index == notes_.end()) return false;
   const auto note = index->second.find(primary_key);
@@ -52,7 +59,8 @@ bool BuildNotes::noted_after(std::uint32_t index_space, const std::string& prima
 
 void BuildNotes::prune(std::uint32_t index_space, Sequence sequence) {
   const auto index = notes_.find(index_space);
-  if (index != notes_.end()) std::erase_if(index->second, [&](const auto& note) { return note.second <= sequence; });
+  if (index != notes_.end())
+    std::erase_if(index->second, [&](const auto& note) { return note.second <= sequence; });
 }
 
 JobWriter::JobWriter(WriterContext& context, WriteTxn& txn, JobOutcome& outcome)
@@ -102,15 +110,19 @@ Result<RowWrite> JobWriter::put(const TableInfo& table, std::string_view key, co
   if (!opened) return opened.error();
   Table& t = **opened;
   if (key.size() > kMaxPrimaryKeyBytes)
-    return Error{ErrorKind::kKeyTooLong, "A primary key is longer than " + std::to_string(kMaxPrimaryKeyBytes) + " bytes as stored."};
+    return Error{ErrorKind::kKeyTooLong,
+                 "A primary key is longer than " + std::to_string(kMaxPrimaryKeyBytes) + " bytes as stored."};
   if (document.type() != Type::kObject) return Error{ErrorKind::kInvalid, "A row is an object."};
-  if (document.encoded_size() > kMaxRowBytes && size_without_large_binaries(document, context_.blob_threshold) > kMaxRowBytes)
+  if (document.encoded_size() > kMaxRowBytes &&
+      size_without_large_binaries(document, context_.blob_threshold) > kMaxRowBytes)
     return Error{ErrorKind::kInvalid, "A document is larger than " + std::to_string(kMaxRowBytes >> 20) +
                                           " MB, not counting binaries that are stored on their own."};
 
   std::optional<Datum> old_row;
-  if (last_table_ == &t && last_key_ == key) old_row = std::move(last_row_);
-  else old_row = read(t, key);
+  if (last_table_ == &t && last_key_ == key)
+    old_row = std::move(last_row_);
+  else
+    old_row = read(t, key);
   last_table_ = nullptr;
 
   RowWrite write;
@@ -123,8 +135,10 @@ Result<RowWrite> JobWriter::put(const TableInfo& table, std::string_view key, co
   }
   txn_.put(KeyBuffer(t.info->space, key), bytes);
   if (!t.info->indexes.empty()) write_indexes(t, key, old_row, write.new_row);
-  if (old_row) write.old_row = std::move(*old_row);
-  else ++t.head.rows;
+  if (old_row)
+    write.old_row = std::move(*old_row);
+  else
+    ++t.head.rows;
   publish(t, key, write);
   return write;
 }
@@ -135,8 +149,10 @@ Result<RowWrite> JobWriter::erase(const TableInfo& table, std::string_view key) 
   Table& t = **opened;
   if (key.size() > kMaxPrimaryKeyBytes) return RowWrite{};
   std::optional<Datum> old_row;
-  if (last_table_ == &t && last_key_ == key) old_row = std::move(last_row_);
-  else old_row = read(t, key);
+  if (last_table_ == &t && last_key_ == key)
+    old_row = std::move(last_row_);
+  else
+    old_row = read(t, key);
   last_table_ = nullptr;
   if (!old_row) return RowWrite{};
 

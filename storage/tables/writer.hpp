@@ -15,7 +15,8 @@
 
 namespace reqld::storage {
 
-/// What a job leaves to be done when its commit is visible. Lives as long as the job; filled anew by each run of it.
+/// What a job leaves to be done when its commit is visible. Lives as long as the job; filled anew by each run
+/// of it.
 struct JobOutcome {
   Sequence sequence = 0;
   std::vector<RowChange> changes;
@@ -34,8 +35,8 @@ struct JobOutcome {
   }
 };
 
-/// The tables as the running transaction sees them; a change of a table's records changes its stamp, and so what was loaded
-/// under the old one is loaded again. On the writer thread only.
+/// The tables as the running transaction sees them; a change of a table's records changes its stamp, and so
+/// what was loaded under the old one is loaded again. On the writer thread only.
 class WriterTables {
  public:
   explicit WriterTables(SharedParts& parts) : parts_(parts) {}
@@ -51,8 +52,8 @@ class WriterTables {
   std::unordered_map<std::uint32_t, Loaded> loaded_;
 };
 
-/// Which rows were written while an index is being built: a build step computes entries from a snapshot and asks here which of them
-/// are out of date. Notes of jobs that failed do no harm. On the writer thread only.
+/// Which rows were written while an index is being built: a build step computes entries from a snapshot and
+/// asks here which of them are out of date. Notes of jobs that failed do no harm. On the writer thread only.
 class BuildNotes {
  public:
   void note(std::uint32_t index_space, std::string_view primary_key, Sequence sequence) {
@@ -102,7 +103,8 @@ class JobWriter final : public Writer {
   };
   Result<Table*> open(const TableInfo& table);
   std::optional<Datum> read(const Table& table, std::string_view key);
-  void write_indexes(const Table& table, std::string_view key, const std::optional<Datum>& old_row, const std::optional<Datum>& new_row);
+  void write_indexes(const Table& table, std::string_view key, const std::optional<Datum>& old_row,
+                     const std::optional<Datum>& new_row);
   void publish(const Table& table, std::string_view key, const RowWrite& write);
 
   WriterContext& context_;

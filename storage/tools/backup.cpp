@@ -18,8 +18,9 @@ namespace {
 constexpr std::uint64_t kBytesPerProgress = 4u << 20;
 
 std::uint64_t now_us() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 std::string parent_of(const std::string& path) {
@@ -69,7 +70,8 @@ ByteSource descriptor_source(int fd, std::string name) {
 Result<BackupTotals> write_backup(Engine& engine, const ByteSink& sink, const BackupOptions& options) {
   BackupHeader header;
   if (!options.data_directory.empty())
-    if (const Result<Checkpoint> checkpoint = CheckpointFile::read(options.data_directory); checkpoint) header.history = checkpoint->database;
+    if (const Result<Checkpoint> checkpoint = CheckpointFile::read(options.data_directory); checkpoint)
+      header.history = checkpoint->database;
   const std::unique_ptr<Snapshot> snapshot = engine.snapshot();
   header.sequence = snapshot->sequence();
   header.time_us = now_us();
@@ -117,11 +119,14 @@ Result<BackupTotals> backup_to_path(Engine& engine, const std::string& path, con
   return written;
 }
 
-Result<BackupTotals> backup_directory(const std::string& directory, const std::string& path, BackupOptions options) {
-  Result<std::unique_ptr<Engine>> engine = Engine::open({.directory = directory, .create = false, .read_only = true});
+Result<BackupTotals> backup_directory(const std::string& directory, const std::string& path,
+                                      BackupOptions options) {
+  Result<std::unique_ptr<Engine>> engine =
+      Engine::open({.directory = directory, .create = false, .read_only = true});
   if (!engine) return engine.error();
   options.data_directory = directory;
-  return path == "-" ? backup_to_descriptor(**engine, STDOUT_FILENO, options) : backup_to_path(**engine, path, options);
+  return path == "-" ? backup_to_descriptor(**engine, STDOUT_FILENO, options)
+                     : backup_to_path(**engine, path, options);
 }
 
 }  // namespace reqld::storage

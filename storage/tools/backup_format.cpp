@@ -8,7 +8,8 @@ namespace reqld::storage {
 
 namespace {
 
-// "REQLDBK" and the version, then blocks: type (1 byte), payload length (u32), CRC-32C of type, length and payload (u32), payload.
+// "REQLDBK" and the version, then blocks: type (1 byte), payload length (u32), CRC-32C of type, length and
+// payload (u32), payload.
 constexpr std::string_view kMagic("REQLDBK\x01", 8);
 constexpr char kHeaderBlock = 'H';
 constexpr char kEntriesBlock = 'D';
@@ -23,7 +24,8 @@ void put_le(std::uint64_t n, int bytes, std::string& out) {
 
 std::uint64_t take_le(std::string_view& in, int bytes) {
   std::uint64_t n = 0;
-  for (int i = 0; i < bytes; ++i) n |= std::uint64_t{static_cast<std::uint8_t>(in[static_cast<std::size_t>(i)])} << (8 * i);
+  for (int i = 0; i < bytes; ++i)
+    n |= std::uint64_t{static_cast<std::uint8_t>(in[static_cast<std::size_t>(i)])} << (8 * i);
   in.remove_prefix(static_cast<std::size_t>(bytes));
   return n;
 }
@@ -112,7 +114,8 @@ Result<char> BackupReader::read_block() {
   while (block_.size() < size) {
     const std::size_t have = block_.size();
     block_.resize(have + std::min<std::size_t>(size - have, 16u << 20));
-    if (Result<void> read = read_exactly(block_.data() + have, block_.size() - have); !read) return read.error();
+    if (Result<void> read = read_exactly(block_.data() + have, block_.size() - have); !read)
+      return read.error();
   }
   if (checksum({head, 5}, block_) != crc) return damaged("has a damaged block", at);
   if (head[0] != kEndBlock) chain_ = crc32c(chain_, &crc, sizeof crc);
@@ -122,7 +125,8 @@ Result<char> BackupReader::read_block() {
 Result<BackupHeader> BackupReader::begin() {
   char magic[kMagic.size()];
   if (Result<void> read = read_exactly(magic, sizeof magic); !read) return read.error();
-  if (std::string_view(magic, sizeof magic) != kMagic) return Error{ErrorKind::kInvalid, "This is not a backup that this version can read."};
+  if (std::string_view(magic, sizeof magic) != kMagic)
+    return Error{ErrorKind::kInvalid, "This is not a backup that this version can read."};
   const Result<char> type = read_block();
   if (!type) return type.error();
   if (*type != kHeaderBlock || block_.size() != 32) return damaged("has no header", kMagic.size());
@@ -152,7 +156,8 @@ Result<bool> BackupReader::next(std::string_view& key, std::string_view& value) 
   if (rest_.size() < 6) return damaged("has a damaged entry", offset_);
   const std::size_t key_size = take_le(rest_, 2);
   const std::size_t value_size = take_le(rest_, 4);
-  if (rest_.size() < key_size || rest_.size() - key_size < value_size) return damaged("has a damaged entry", offset_);
+  if (rest_.size() < key_size || rest_.size() - key_size < value_size)
+    return damaged("has a damaged entry", offset_);
   key = rest_.substr(0, key_size);
   value = rest_.substr(key_size, value_size);
   rest_.remove_prefix(key_size + value_size);

@@ -18,9 +18,9 @@ using ByteSource = std::function<Result<std::size_t>(char* out, std::size_t size
 
 /// What a backup is of.
 struct BackupHeader {
-  Sequence sequence = 0;       ///< the newest commit in it
-  std::uint64_t history = 0;   ///< the log that goes on from there has this number; 0 when unknown
-  std::uint64_t time_us = 0;   ///< since 1970, when it was begun
+  Sequence sequence = 0;        ///< the newest commit in it
+  std::uint64_t history = 0;    ///< the log that goes on from there has this number; 0 when unknown
+  std::uint64_t time_us = 0;    ///< since 1970, when it was begun
   std::uint64_t size_hint = 0;  ///< about how many bytes of keys and values follow
 };
 
@@ -54,7 +54,8 @@ class BackupReader {
  public:
   explicit BackupReader(ByteSource source) : source_(std::move(source)) {}
   Result<BackupHeader> begin();
-  /// The next entry, in views that live until the next call; false after the last one, whose totals have then been checked.
+  /// The next entry, in views that live until the next call; false after the last one, whose totals have then
+  /// been checked.
   Result<bool> next(std::string_view& key, std::string_view& value);
   const BackupTotals& totals() const { return totals_; }
 

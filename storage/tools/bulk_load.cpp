@@ -16,8 +16,12 @@ BulkLoad::~BulkLoad() {
   for (auto& job : flying_) job.wait();
 }
 
-Result<void> BulkLoad::add(std::string_view key, std::string_view value) { return push({std::string(key), std::string(value), false}); }
-Result<void> BulkLoad::remove(std::string_view key) { return push({std::string(key), {}, true}); }
+Result<void> BulkLoad::add(std::string_view key, std::string_view value) {
+  return push({std::string(key), std::string(value), false});
+}
+Result<void> BulkLoad::remove(std::string_view key) {
+  return push({std::string(key), {}, true});
+}
 
 Result<void> BulkLoad::push(Write write) {
   bytes_ += write.key.size() + write.value.size() + 32;
@@ -32,8 +36,10 @@ Result<void> BulkLoad::submit() {
   engine_.submit(
       [writes = std::make_shared<std::vector<Write>>(std::move(writes_))](WriteTxn& txn) -> Result<void> {
         for (const Write& w : *writes) {
-          if (w.gone) txn.del(w.key);
-          else txn.put(w.key, w.value);
+          if (w.gone)
+            txn.del(w.key);
+          else
+            txn.put(w.key, w.value);
         }
         return {};
       },

@@ -20,7 +20,8 @@ class BulkLoad {
 
   Result<void> add(std::string_view key, std::string_view value);
   Result<void> remove(std::string_view key);
-  /// Writes the rest, makes what was buried in another history reclaimable in this one, and waits until all of it is on disk.
+  /// Writes the rest, makes what was buried in another history reclaimable in this one, and waits until all
+  /// of it is on disk.
   Result<void> finish();
 
  private:

@@ -22,8 +22,10 @@ constexpr std::uint64_t kRowsPerProgress = 10'000;
 std::string printable(std::string_view bytes) {
   std::string out;
   for (const char c : bytes.substr(0, 80)) {
-    if (c >= 0x20 && c < 0x7f) out.push_back(c);
-    else out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+    if (c >= 0x20 && c < 0x7f)
+      out.push_back(c);
+    else
+      out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
   }
   if (bytes.size() > 80) out += "…";
   return out;
@@ -63,7 +65,8 @@ class Checker {
   template <typename... A>
   void found(fmt::format_string<A...> text, A&&... args) {
     ++report_.problems;
-    if (report_.findings.size() < options_.max_findings) report_.findings.push_back(fmt::format(text, std::forward<A>(args)...));
+    if (report_.findings.size() < options_.max_findings)
+      report_.findings.push_back(fmt::format(text, std::forward<A>(args)...));
   }
   View view() { return View(*snapshot_); }
 
@@ -90,11 +93,15 @@ class Checker {
     const auto id = view().get(space_key(kMetaSpace, kMetaDatabaseId));
     if (!id || id->size() != kUuidBytes) found("The database has no id.");
     const auto space = view().get(space_key(kMetaSpace, kMetaNextSpace));
-    if (space && space->size() != 4) found("The record of the next space is damaged.");
-    else next_space_ = space ? load_u32(*space) : static_cast<std::uint32_t>(kFirstFreeSpace);
+    if (space && space->size() != 4)
+      found("The record of the next space is damaged.");
+    else
+      next_space_ = space ? load_u32(*space) : static_cast<std::uint32_t>(kFirstFreeSpace);
     const auto blob = view().get(space_key(kMetaSpace, kMetaNextBlob));
-    if (blob && blob->size() != 8) found("The record of the next binary is damaged.");
-    else next_blob_ = blob ? load_u64(*blob) : 1;
+    if (blob && blob->size() != 8)
+      found("The record of the next binary is damaged.");
+    else
+      next_blob_ = blob ? load_u64(*blob) : 1;
   }
 
   void check_catalog() {
@@ -105,27 +112,35 @@ class Checker {
       const char kind = key.empty() ? '\0' : key[0];
       const Uuid id(key.substr(std::min<std::size_t>(1, key.size())));
       switch (kind) {
-        case 'd': guarded([&] { dbs.emplace(id, decode_db(id, c->value())); }); break;
+        case 'd':
+          guarded([&] { dbs.emplace(id, decode_db(id, c->value())); });
+          break;
         case 't':
-        case 'i': break;
+        case 'i':
+          break;
         case 'D':
-        case 'T': names.emplace(c->key(), Uuid(c->value())); break;
-        default: found("The catalog has an unknown record {}.", printable(key));
+        case 'T':
+          names.emplace(c->key(), Uuid(c->value()));
+          break;
+        default:
+          found("The catalog has an unknown record {}.", printable(key));
       }
     }
     std::vector<Uuid> table_ids;
     const std::string prefix = table_record_prefix();
-    for (auto c = view().prefix(prefix); c->valid(); c->next()) table_ids.emplace_back(c->key().substr(prefix.size()));
-    for (const Uuid& id : table_ids)
-      guarded([&] { tables_.emplace(id, load_table(view(), id, parts_)); });
+    for (auto c = view().prefix(prefix); c->valid(); c->next())
+      table_ids.emplace_back(c->key().substr(prefix.size()));
+    for (const Uuid& id : table_ids) guarded([&] { tables_.emplace(id, load_table(view(), id, parts_)); });
     report_.dbs = dbs.size();
     report_.tables = tables_.size();
 
     for (const auto& [id, db] : dbs) take_name(names, db_name_key(db.name), id, "database `" + db.name + "`");
     for (const auto& [id, table] : tables_) {
       const auto db = dbs.find(table->db_id);
-      if (db == dbs.end()) found("Table `{}` ({}) belongs to a database that does not exist.", table->name, id);
-      else labels_[id] = db->second.name + "." + table->name;
+      if (db == dbs.end())
+        found("Table `{}` ({}) belongs to a database that does not exist.", table->name, id);
+      else
+        labels_[id] = db->second.name + "." + table->name;
       take_name(names, table_name_key(table->db_id, table->name), id, "table `" + label(*table) + "`");
       own(table->space, "table `" + label(*table) + "`");
       for (const auto& [name, index] : table->indexes) {
@@ -133,26 +148,35 @@ class Checker {
         ++report_.indexes;
       }
     }
-    for (const auto& [key, id] : names) found("The catalog has a name {} for {}, which does not exist.", printable(key.substr(kSpaceBytes)), printable(id));
+    for (const auto& [key, id] : names)
+      found("The catalog has a name {} for {}, which does not exist.", printable(key.substr(kSpaceBytes)),
+            printable(id));
 
     const std::string indexes = index_record_prefix("");
     for (auto c = view().prefix(indexes); c->valid(); c->next()) {
       const Uuid table(c->key().substr(indexes.size(), kUuidBytes));
-      if (!tables_.contains(table)) found("The catalog has an index of table {}, which does not exist.", printable(table));
+      if (!tables_.contains(table))
+        found("The catalog has an index of table {}, which does not exist.", printable(table));
     }
     std::set<std::uint32_t> heads;
     for (auto c = view().cursor(whole_space(kHeadSpace)); c->valid(); c->next()) {
-      if (c->key().size() != kSpaceBytes + 4) found("A head record has a damaged key.");
-      else heads.insert(load_u32(c->key().substr(kSpaceBytes)));
+      if (c->key().size() != kSpaceBytes + 4)
+        found("A head record has a damaged key.");
+      else
+        heads.insert(load_u32(c->key().substr(kSpaceBytes)));
     }
     for (const auto& [id, table] : tables_) {
-      if (heads.erase(table->space) == 0) found("Table `{}` has no head record.", label(*table));
-      else guarded([&] { total_rows_ += decode_head(*view().get(head_key(table->space))).rows; });
+      if (heads.erase(table->space) == 0)
+        found("Table `{}` has no head record.", label(*table));
+      else
+        guarded([&] { total_rows_ += decode_head(*view().get(head_key(table->space))).rows; });
     }
-    for (const std::uint32_t space : heads) found("There is a head record for space {}, which is no table's.", space);
+    for (const std::uint32_t space : heads)
+      found("There is a head record for space {}, which is no table's.", space);
   }
 
-  void take_name(std::map<std::string, Uuid>& names, const std::string& key, const Uuid& id, const std::string& what) {
+  void take_name(std::map<std::string, Uuid>& names, const std::string& key, const Uuid& id,
+                 const std::string& what) {
     const auto it = names.find(key);
     if (it == names.end()) return found("The catalog has no name record for {}.", what);
     if (it->second != id) found("The name of {} points to {}.", what, printable(it->second));
@@ -160,7 +184,8 @@ class Checker {
   }
 
   void own(std::uint32_t space, const std::string& owner) {
-    if (space < kFirstFreeSpace || space >= next_space_) found("Space {} of {} was never given out.", space, owner);
+    if (space < kFirstFreeSpace || space >= next_space_)
+      found("Space {} of {} was never given out.", space, owner);
     const auto [it, fresh] = owners_.emplace(space, owner);
     if (!fresh) found("Space {} belongs to {} and to {}.", space, it->second, owner);
   }
@@ -188,9 +213,10 @@ class Checker {
     for (const auto& [id, table] : tables_)
       for (const auto& [name, index] : table->indexes)
         if (builds.erase(index->space) != (index->ready ? 0u : 1u))
-          found("Index `{}` of table `{}` is {} but there is {} build of it.", name, label(*table), index->ready ? "ready" : "not ready",
-                index->ready ? "a" : "no");
-    for (const std::uint32_t space : builds) found("There is a build for space {}, which is no index.", space);
+          found("Index `{}` of table `{}` is {} but there is {} build of it.", name, label(*table),
+                index->ready ? "ready" : "not ready", index->ready ? "a" : "no");
+    for (const std::uint32_t space : builds)
+      found("There is a build for space {}, which is no index.", space);
   }
 
   // Every key once: in order, and in a space that belongs to something.
@@ -207,7 +233,8 @@ class Checker {
     bool first = true;
     for (auto c = view().cursor({}); c->valid(); c->next(), ++keys) {
       const std::string_view key = c->key();
-      if (key <= last && keys > 0) found("Key {} does not come after key {}.", printable(key), printable(last));
+      if (key <= last && keys > 0)
+        found("Key {} does not come after key {}.", printable(key), printable(last));
       last.assign(key);
       if (key.size() < kSpaceBytes) {
         found("There is a key {} that belongs to no space.", printable(key));
@@ -216,14 +243,16 @@ class Checker {
       if (!first && load_u32(key) == space) continue;
       first = false;
       space = load_u32(key);
-      if (space > kTaskSpace && !owners_.contains(space)) found("Space {} holds keys but belongs to nothing.", space);
+      if (space > kTaskSpace && !owners_.contains(space))
+        found("Space {} holds keys but belongs to nothing.", space);
     }
   }
 
   void check_system() {
     for (auto c = view().cursor(whole_space(kSystemSpace)); c->valid(); c->next()) {
       const std::string_view key = c->key().substr(kSpaceBytes);
-      if (key.find('\0') == std::string_view::npos || !validate_encoding(c->value())) found("System record {} is damaged.", printable(key));
+      if (key.find('\0') == std::string_view::npos || !validate_encoding(c->value()))
+        found("System record {} is damaged.", printable(key));
     }
   }
 
@@ -241,7 +270,8 @@ class Checker {
       expected.push_back({index.get()});
       if (!index->function) {
         expected.back().checkable = false;
-        if (options_.index_functions) found("The function of index `{}` of table `{}` cannot be made.", index_name, name);
+        if (options_.index_functions)
+          found("The function of index `{}` of table `{}` cannot be made.", index_name, name);
       }
     }
     std::vector<IndexEntry> entries;
@@ -258,9 +288,14 @@ class Checker {
         for (const IndexEntry& entry : entries) {
           ++e.entries;
           const auto stored = view().get(entry.key);
-          if (stored && *stored == entry.value_bytes()) ++e.present;
-          else if (stored) found("Table `{}`, row {}: its entry in index `{}` is damaged.", name, show_key(key), e.index->name);
-          else if (e.index->ready) found("Table `{}`, row {}: its entry in index `{}` is missing.", name, show_key(key), e.index->name);
+          if (stored && *stored == entry.value_bytes())
+            ++e.present;
+          else if (stored)
+            found("Table `{}`, row {}: its entry in index `{}` is damaged.", name, show_key(key),
+                  e.index->name);
+          else if (e.index->ready)
+            found("Table `{}`, row {}: its entry in index `{}` is missing.", name, show_key(key),
+                  e.index->name);
         }
       }
     }
@@ -277,7 +312,8 @@ class Checker {
     }
   }
 
-  std::optional<Datum> check_row(const std::string& table, const std::string& primary_key, std::string_view key, std::string_view value) {
+  std::optional<Datum> check_row(const std::string& table, const std::string& primary_key,
+                                 std::string_view key, std::string_view value) {
     if (!validate_encoding(value)) {
       found("Table `{}`, row {}: the document is damaged.", table, show_key(key));
       return std::nullopt;
@@ -292,8 +328,11 @@ class Checker {
     if (row_has_blob(value)) count_blobs(row, "Table `" + table + "`, row " + show_key(key));
     guarded([&] {
       const auto id = row.get(primary_key);
-      if (!id) found("Table `{}`, row {}: the document has no primary key `{}`.", table, show_key(key), primary_key);
-      else if (to_key(*id) != key) found("Table `{}`, row {}: the document's primary key is {}.", table, show_key(key), show_key(to_key(*id)));
+      if (!id)
+        found("Table `{}`, row {}: the document has no primary key `{}`.", table, show_key(key), primary_key);
+      else if (to_key(*id) != key)
+        found("Table `{}`, row {}: the document's primary key is {}.", table, show_key(key),
+              show_key(to_key(*id)));
     });
     return row;
   }
@@ -304,14 +343,18 @@ class Checker {
       guarded([&] {
         const ParsedEntry entry = parse_entry(index, c->key(), c->value());
         const auto value = view().get(space_key(table.space, entry.primary_key));
-        if (!value) return found("Index `{}` of table `{}` has an entry for row {}, which does not exist.", index.name, label(table), show_key(entry.primary_key));
+        if (!value)
+          return found("Index `{}` of table `{}` has an entry for row {}, which does not exist.", index.name,
+                       label(table), show_key(entry.primary_key));
         if (!validate_encoding(*value)) return;
         Ref<Buffer> buffer = Buffer::copy(value->data(), value->size());
         buffer->add_blob_source(source_.get());
         entries.clear();
         append_entries(index, Datum::from_encoded(buffer->data(), *buffer), entry.primary_key, entries);
-        if (std::none_of(entries.begin(), entries.end(), [&](const IndexEntry& e) { return e.key == c->key(); }))
-          found("Index `{}` of table `{}` has an entry that row {} does not have.", index.name, label(table), show_key(entry.primary_key));
+        if (std::none_of(entries.begin(), entries.end(),
+                         [&](const IndexEntry& e) { return e.key == c->key(); }))
+          found("Index `{}` of table `{}` has an entry that row {} does not have.", index.name, label(table),
+                show_key(entry.primary_key));
       });
     }
   }
@@ -324,7 +367,8 @@ class Checker {
       std::string key = space_key(kBlobSpace);
       append_u64(refs[i].id, key);
       const auto record = view().get(key);
-      if (!record) found("{}: binary {} is missing.", where, refs[i].id);
+      if (!record)
+        found("{}: binary {} is missing.", where, refs[i].id);
       else
         guarded([&] {
           if (decode_blob_head(*record).length != refs[i].length)
@@ -336,8 +380,10 @@ class Checker {
 
   void count_dropped_rows(std::uint32_t space) {
     for (auto c = view().cursor(whole_space(space)); c->valid(); c->next()) {
-      if (!validate_encoding(c->value())) found("A row of a dropped table is damaged.");
-      else if (row_has_blob(c->value())) count_blobs(Datum::from_encoded(c->value()), "A row of a dropped table");
+      if (!validate_encoding(c->value()))
+        found("A row of a dropped table is damaged.");
+      else if (row_has_blob(c->value()))
+        count_blobs(Datum::from_encoded(c->value()), "A row of a dropped table");
     }
   }
 
@@ -349,8 +395,10 @@ class Checker {
         found("A record of the graveyard is damaged.");
         continue;
       }
-      if (!graves.emplace(load_u64(key.substr(8)), load_u64(key)).second) found("Binary {} is in the graveyard twice.", load_u64(key.substr(8)));
-      if (load_u64(key) > snapshot_->sequence()) found("Binary {} was buried by a commit that has not been made.", load_u64(key.substr(8)));
+      if (!graves.emplace(load_u64(key.substr(8)), load_u64(key)).second)
+        found("Binary {} is in the graveyard twice.", load_u64(key.substr(8)));
+      if (load_u64(key) > snapshot_->sequence())
+        found("Binary {} was buried by a commit that has not been made.", load_u64(key.substr(8)));
     }
     const auto chunks = view().cursor(whole_space(kChunkSpace));
     const auto chunk_id = [&] { return load_u64(chunks->key().substr(kSpaceBytes)); };
@@ -362,7 +410,8 @@ class Checker {
     for (auto c = view().cursor(whole_space(kBlobSpace)); c->valid(); c->next()) {
       if (done++ % 1000 == 0) progress("binaries");
       BlobHead head;
-      if (c->key().size() != kSpaceBytes + 8 || !guarded([&] { head = decode_blob_head(c->value()); })) continue;
+      if (c->key().size() != kSpaceBytes + 8 || !guarded([&] { head = decode_blob_head(c->value()); }))
+        continue;
       const std::uint64_t id = load_u64(c->key().substr(kSpaceBytes));
       ++report_.blobs;
       report_.blob_bytes += head.length;
@@ -371,8 +420,11 @@ class Checker {
       const std::uint64_t rows = held == holders_.end() ? 0 : held->second;
       if (rows != head.rows) found("Binary {} is held by {} rows but counts {}.", id, rows, head.rows);
       const auto grave = graves.find(id);
-      if ((grave != graves.end()) != (head.rows == 0)) found("Binary {} is held by {} rows and is {} the graveyard.", id, head.rows, head.rows == 0 ? "not in" : "in");
-      else if (grave != graves.end() && grave->second != head.buried) found("The grave of binary {} has another date.", id);
+      if ((grave != graves.end()) != (head.rows == 0))
+        found("Binary {} is held by {} rows and is {} the graveyard.", id, head.rows,
+              head.rows == 0 ? "not in" : "in");
+      else if (grave != graves.end() && grave->second != head.buried)
+        found("The grave of binary {} has another date.", id);
       if (grave != graves.end()) graves.erase(grave);
       if (head.chunk_bytes == 0) {
         found("The head record of binary {} is damaged.", id);
@@ -383,13 +435,18 @@ class Checker {
       std::uint64_t next = 0, bytes = 0;
       for (; chunks->valid() && chunk_id() == id; chunks->next()) {
         const std::uint64_t number = load_u32(chunks->key().substr(kSpaceBytes + 8));
-        const std::uint64_t size = std::min<std::uint64_t>(head.chunk_bytes, head.length - std::min(head.length, number * head.chunk_bytes));
-        if (number != next && head.rows > 0) found("Pieces {} to {} of binary {} are missing.", next, number - 1, id);
-        if (chunks->value().size() != size) found("Piece {} of binary {} has {} bytes instead of {}.", number, id, chunks->value().size(), size);
+        const std::uint64_t size = std::min<std::uint64_t>(
+            head.chunk_bytes, head.length - std::min(head.length, number * head.chunk_bytes));
+        if (number != next && head.rows > 0)
+          found("Pieces {} to {} of binary {} are missing.", next, number - 1, id);
+        if (chunks->value().size() != size)
+          found("Piece {} of binary {} has {} bytes instead of {}.", number, id, chunks->value().size(),
+                size);
         next = number + 1;
         bytes += chunks->value().size();
       }
-      if (head.rows > 0 && next < head.chunks()) found("Pieces {} to {} of binary {} are missing.", next, head.chunks() - 1, id);
+      if (head.rows > 0 && next < head.chunks())
+        found("Pieces {} to {} of binary {} are missing.", next, head.chunks() - 1, id);
     }
     while (chunks->valid()) stray();
     for (const auto& [id, sequence] : graves) found("The graveyard has binary {}, which does not exist.", id);
@@ -415,10 +472,13 @@ class Checker {
 
 }  // namespace
 
-CheckReport check_database(Engine& engine, const CheckOptions& options) { return Checker(engine, options).run(); }
+CheckReport check_database(Engine& engine, const CheckOptions& options) {
+  return Checker(engine, options).run();
+}
 
 Result<CheckReport> check_directory(const std::string& directory, const CheckOptions& options) {
-  Result<std::unique_ptr<Engine>> engine = Engine::open({.directory = directory, .create = false, .read_only = true});
+  Result<std::unique_ptr<Engine>> engine =
+      Engine::open({.directory = directory, .create = false, .read_only = true});
   if (!engine) return engine.error();
   return check_database(**engine, options);
 }

@@ -28,14 +28,16 @@ class LogReplay {
     if (!names) return names.error();
     std::vector<std::pair<std::uint64_t, std::string>> segments;
     for (const std::string& name : *names)
-      if (const auto number = segment_number(name)) segments.emplace_back(*number, options_.log_directory + "/" + name);
+      if (const auto number = segment_number(name))
+        segments.emplace_back(*number, options_.log_directory + "/" + name);
     std::sort(segments.begin(), segments.end());
     for (const auto& [number, path] : segments) {
       if (Result<void> read = replay(path); !read) return read;
       if (done_) break;
     }
     if (options_.until_sequence && newest_ < *options_.until_sequence)
-      return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " end with commit " + std::to_string(newest_) + ", before commit " +
+      return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " end with commit " +
+                                             std::to_string(newest_) + ", before commit " +
                                              std::to_string(*options_.until_sequence) + "."};
     return {};
   }
@@ -61,8 +63,9 @@ class LogReplay {
       const Sequence sequence = record->header.sequence;
       if (sequence <= newest_) continue;
       if (sequence != newest_ + 1)
-        return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " lack commit " + std::to_string(newest_ + 1) +
-                                               "; they go on with commit " + std::to_string(sequence) + " in " + path + "."};
+        return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " lack commit " +
+                                               std::to_string(newest_ + 1) + "; they go on with commit " +
+                                               std::to_string(sequence) + " in " + path + "."};
       if ((options_.until_sequence && sequence > *options_.until_sequence) ||
           (options_.until_time_us && record->header.time_us > *options_.until_time_us)) {
         done_ = true;
@@ -71,8 +74,12 @@ class LogReplay {
       std::string_view rest = record->payload;
       LogEntry entry;
       while (!rest.empty()) {
-        if (!parse_entry(rest, entry)) return Error{ErrorKind::kCorrupt, "Commit " + std::to_string(sequence) + " in " + path + " is damaged."};
-        if (Result<void> added = entry.gone ? load_.remove(entry.key) : load_.add(entry.key, entry.value); !added) return added;
+        if (!parse_entry(rest, entry))
+          return Error{ErrorKind::kCorrupt,
+                       "Commit " + std::to_string(sequence) + " in " + path + " is damaged."};
+        if (Result<void> added = entry.gone ? load_.remove(entry.key) : load_.add(entry.key, entry.value);
+            !added)
+          return added;
       }
       newest_ = sequence;
       ++commits_;
@@ -94,13 +101,15 @@ Result<void> check_empty(const std::string& directory) {
   if (!names) return names.error();
   for (const std::string& name : *names)
     if (name != "." && name != ".." && name != "lost+found")
-      return Error{ErrorKind::kExists, directory + " is not empty: a backup is restored into a new or empty directory."};
+      return Error{ErrorKind::kExists,
+                   directory + " is not empty: a backup is restored into a new or empty directory."};
   return {};
 }
 
 }  // namespace
 
-Result<RestoreReport> restore(const ByteSource& source, const std::string& directory, const RestoreOptions& options) {
+Result<RestoreReport> restore(const ByteSource& source, const std::string& directory,
+                              const RestoreOptions& options) {
   BackupReader reader(source);
   Result<BackupHeader> header = reader.begin();
   if (!header) return header.error();
@@ -122,7 +131,8 @@ Result<RestoreReport> restore(const ByteSource& source, const std::string& direc
       options.progress(shown, total);
     }
   }
-  RestoreReport report{.backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
+  RestoreReport report{
+      .backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
   if (!options.log_directory.empty()) {
     LogReplay log(load, options, *header);
     if (Result<void> replayed = log.run(); !replayed) return replayed.error();
@@ -134,7 +144,8 @@ Result<RestoreReport> restore(const ByteSource& source, const std::string& direc
   return report;
 }
 
-Result<RestoreReport> restore_from_path(const std::string& path, const std::string& directory, const RestoreOptions& options) {
+Result<RestoreReport> restore_from_path(const std::string& path, const std::string& directory,
+                                        const RestoreOptions& options) {
   if (path == "-") return restore(descriptor_source(STDIN_FILENO, "the input"), directory, options);
   Result<File> in = File::open(path, O_RDONLY);
   if (!in) return in.error();
@@ -151,10 +162,12 @@ Result<RestoreReport> verify_backup(const ByteSource& source) {
     const Result<bool> more = reader.next(key, value);
     if (!more) return more.error();
     if (!*more) break;
-    if (reader.totals().keys > 1 && key <= last) return Error{ErrorKind::kCorrupt, "The keys of the backup are not in order."};
+    if (reader.totals().keys > 1 && key <= last)
+      return Error{ErrorKind::kCorrupt, "The keys of the backup are not in order."};
     last.assign(key);
   }
-  return RestoreReport{.backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
+  return RestoreReport{
+      .backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
 }
 
 Result<RestoreReport> verify_backup_file(const std::string& path) {

@@ -23,7 +23,8 @@ TEST_CASE("databases are made, renamed and dropped") {
   CHECK(create("a").error().kind == ErrorKind::kExists);
   CHECK(create("rethinkdb").error().kind == ErrorKind::kExists);
   const Uuid a = db.db_id("a");
-  CHECK(db.wait([&](Engine::Done done) { db->rename_db(a, "test", std::move(done)); }).error().kind == ErrorKind::kExists);
+  CHECK(db.wait([&](Engine::Done done) { db->rename_db(a, "test", std::move(done)); }).error().kind ==
+        ErrorKind::kExists);
   CHECK(db.wait([&](Engine::Done done) { db->rename_db(a, "b", std::move(done)); }).ok());
   CHECK(!db->catalog()->db("a"));
   CHECK(db.db_id("b") == a);
@@ -33,7 +34,8 @@ TEST_CASE("databases are made, renamed and dropped") {
   db.reopen();
   CHECK(db->catalog()->table(*db->catalog()->db("b"), "t"));
   CHECK(db.wait([&](Engine::Done done) { db->drop_db(a, std::move(done)); }).ok());
-  CHECK(db.wait([&](Engine::Done done) { db->drop_db(a, std::move(done)); }).error().kind == ErrorKind::kNotFound);
+  CHECK(db.wait([&](Engine::Done done) { db->drop_db(a, std::move(done)); }).error().kind ==
+        ErrorKind::kNotFound);
   CHECK(db->catalog()->tables.empty());
   CHECK(create("a").ok());
 }
@@ -41,7 +43,8 @@ TEST_CASE("databases are made, renamed and dropped") {
 TEST_CASE("tables keep rows, counts and settings") {
   TestDatabase db(each_engine());
   auto t = db.make_table("t");
-  CHECK(db.wait([&](Engine::Done done) { db->create_table(t->db_id, *t, std::move(done)); }).error().kind == ErrorKind::kExists);
+  CHECK(db.wait([&](Engine::Done done) { db->create_table(t->db_id, *t, std::move(done)); }).error().kind ==
+        ErrorKind::kExists);
   CHECK(db->reader()->count(*t) == 0);
   CHECK(db.put(*t, json(R"({"id":1,"a":"x"})")).old_row.is_null());
   CHECK(db.put(*t, json(R"({"id":2,"a":"y"})")).new_row == json(R"({"id":2,"a":"y"})"));
@@ -53,7 +56,12 @@ TEST_CASE("tables keep rows, counts and settings") {
   const auto alter = [&](std::function<Result<void>(TableInfo&)> change) {
     return db.wait([&](Engine::Done done) { db->alter_table(t->id, std::move(change), std::move(done)); });
   };
-  CHECK(alter([](TableInfo& i) -> Result<void> { i.primary_key = "pk"; return {}; }).error().kind == ErrorKind::kInvalid);
+  CHECK(alter([](TableInfo& i) -> Result<void> {
+          i.primary_key = "pk";
+          return {};
+        })
+            .error()
+            .kind == ErrorKind::kInvalid);
   CHECK(alter([](TableInfo& i) -> Result<void> {
           i.name = "u";
           i.durability = Durability::kSoft;
@@ -74,8 +82,14 @@ TEST_CASE("tables keep rows, counts and settings") {
   CHECK(db.scan(*u).size() == 1);
   CHECK(db.erase(*u, Datum::integer(2)).new_row.is_null());
   CHECK(db.wait([&](Engine::Done done) {
-          db->alter_table(u->id, [](TableInfo& i) -> Result<void> { i.primary_key = "pk"; return {}; }, std::move(done));
-        }).ok());
+            db->alter_table(
+                u->id,
+                [](TableInfo& i) -> Result<void> {
+                  i.primary_key = "pk";
+                  return {};
+                },
+                std::move(done));
+          }).ok());
   CHECK(db.find("u")->primary_key == "pk");
 }
 
@@ -159,10 +173,12 @@ TEST_CASE("dropped tables answer so and leave no key behind") {
   CHECK(db.run([&](Writer& w) -> Result<void> {
             auto r = w.put(*t, to_primary_key(Datum::integer(1)), json(R"({"id":1})"));
             return r ? Result<void>() : r.error();
-          }).error().kind == ErrorKind::kNotFound);
+          })
+            .error()
+            .kind == ErrorKind::kNotFound);
   CHECK(db.eventually([&] {
-    return db.keys_in(t->space) + db.keys_in(index->space) + db.keys_in(kTaskSpace) + db.keys_in(kBlobSpace) + db.keys_in(kChunkSpace) +
-               db.keys_in(kGraveyardSpace) ==
+    return db.keys_in(t->space) + db.keys_in(index->space) + db.keys_in(kTaskSpace) + db.keys_in(kBlobSpace) +
+               db.keys_in(kChunkSpace) + db.keys_in(kGraveyardSpace) ==
            0;
   }));
   auto again = db.make_table("t");
@@ -191,7 +207,9 @@ TEST_CASE("changes are published in commit order to whoever wants them") {
   class Listener : public ChangeListener {
    public:
     bool wants(const TableInfo& table) override { return table.name == "t"; }
-    void on_changes(const std::vector<RowChange>& c) override { changes.insert(changes.end(), c.begin(), c.end()); }
+    void on_changes(const std::vector<RowChange>& c) override {
+      changes.insert(changes.end(), c.begin(), c.end());
+    }
     void on_catalog(const CatalogChange& c) override { catalogs.push_back(c); }
     std::vector<RowChange> changes;
     std::vector<CatalogChange> catalogs;

@@ -23,7 +23,9 @@ Datum with_file(int id, const Datum& file) {
   o.set("file", file);
   return o.finish();
 }
-Datum with_file(int id, const std::string& bytes) { return with_file(id, Datum::binary(bytes)); }
+Datum with_file(int id, const std::string& bytes) {
+  return with_file(id, Datum::binary(bytes));
+}
 
 bool all_reclaimed(TestDatabase& db) {
   return db.keys_in(kBlobSpace) + db.keys_in(kChunkSpace) + db.keys_in(kGraveyardSpace) == 0;
@@ -35,8 +37,17 @@ TEST_CASE("binaries of every size come back as they were") {
   const EngineKind kind = each_engine();
   TestDatabase db(kind);
   auto t = db.make_table("t");
-  std::vector<std::size_t> sizes{0, 1, 100, 16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, kChunkBytes - 1, kChunkBytes, kChunkBytes + 1,
-                                 2 * kChunkBytes, 1'000'000};
+  std::vector<std::size_t> sizes{0,
+                                 1,
+                                 100,
+                                 16 * 1024 - 1,
+                                 16 * 1024,
+                                 16 * 1024 + 1,
+                                 kChunkBytes - 1,
+                                 kChunkBytes,
+                                 kChunkBytes + 1,
+                                 2 * kChunkBytes,
+                                 1'000'000};
   if (kind == EngineKind::kReal) sizes.push_back(64 << 20);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const std::string bytes = some_bytes(sizes[i], static_cast<unsigned>(i));
@@ -226,7 +237,9 @@ TEST_CASE("documents that are too large are refused") {
             auto put = w.put(*t, std::string(kMaxPrimaryKeyBytes + 1, 'k'), json("{}"));
             if (!put) return put.error();
             return {};
-          }).error().kind == ErrorKind::kKeyTooLong);
+          })
+            .error()
+            .kind == ErrorKind::kKeyTooLong);
 }
 
 }  // namespace reqld::storage

@@ -20,13 +20,19 @@ std::string random_text(Random& random) {
 
 Datum random_value(Random& random, int depth = 0) {
   switch (random() % (depth < 2 ? 9 : 7)) {
-    case 0: return Datum::integer(static_cast<int>(random() % 5) - 2);
-    case 1: return Datum::number(random() % 2 ? -0.0 : 0.5);
-    case 2: return Datum::boolean(random() % 2 == 0);
-    case 3: return Datum::binary(random_text(random));
-    case 4: return Datum::time(static_cast<double>(random() % 3), static_cast<std::int16_t>(random() % 3 * 60));
+    case 0:
+      return Datum::integer(static_cast<int>(random() % 5) - 2);
+    case 1:
+      return Datum::number(random() % 2 ? -0.0 : 0.5);
+    case 2:
+      return Datum::boolean(random() % 2 == 0);
+    case 3:
+      return Datum::binary(random_text(random));
+    case 4:
+      return Datum::time(static_cast<double>(random() % 3), static_cast<std::int16_t>(random() % 3 * 60));
     case 5:
-    case 6: return Datum::string(random_text(random));
+    case 6:
+      return Datum::string(random_text(random));
     default: {
       std::vector<Datum> values;
       for (std::size_t n = random() % 4; n > 0; --n) values.push_back(random_value(random, depth + 1));
@@ -56,17 +62,23 @@ std::vector<Naive> naive_index(const std::map<std::string, Datum>& rows, const F
 }
 
 std::string random_bound(Random& random, const std::vector<Naive>& all) {
-  std::string bound = all.empty() || random() % 8 == 0 ? to_key(random_value(random)) : all[random() % all.size()].value_key;
+  std::string bound =
+      all.empty() || random() % 8 == 0 ? to_key(random_value(random)) : all[random() % all.size()].value_key;
   switch (random() % 5) {
-    case 0: return bound + '\0';
-    case 1: return prefix_successor(bound);
-    case 2: return bound.substr(0, 1 + random() % bound.size());
-    default: return bound;
+    case 0:
+      return bound + '\0';
+    case 1:
+      return prefix_successor(bound);
+    case 2:
+      return bound.substr(0, 1 + random() % bound.size());
+    default:
+      return bound;
   }
 }
 
-void check_scans(TestDatabase& db, const TableInfo& table, const IndexInfo& index, const std::map<std::string, Datum>& rows,
-                 const FieldIndex& function, Random& random, int rounds, std::size_t batch = 20) {
+void check_scans(TestDatabase& db, const TableInfo& table, const IndexInfo& index,
+                 const std::map<std::string, Datum>& rows, const FieldIndex& function, Random& random,
+                 int rounds, std::size_t batch = 20) {
   const std::vector<Naive> all = naive_index(rows, function);
   for (int round = 0; round < rounds; ++round) {
     KeyRange range;
@@ -74,21 +86,28 @@ void check_scans(TestDatabase& db, const TableInfo& table, const IndexInfo& inde
     if (random() % 3 != 0) range.upper = random_bound(random, all);
     std::vector<Naive> expected;
     for (const Naive& n : all)
-      if (n.value_key >= range.lower && (range.upper.empty() || n.value_key < range.upper)) expected.push_back(n);
+      if (n.value_key >= range.lower && (range.upper.empty() || n.value_key < range.upper))
+        expected.push_back(n);
     const Direction direction = random() % 2 ? Direction::kForward : Direction::kBackward;
     if (direction == Direction::kBackward) std::reverse(expected.begin(), expected.end());
-    const Reader::Limits limits{.max_rows = 1 + random() % batch, .max_bytes = random() % 3 ? 1u << 20 : 1 + random() % (150 * batch)};
+    const Reader::Limits limits{.max_rows = 1 + random() % batch,
+                                .max_bytes = random() % 3 ? 1u << 20 : 1 + random() % (150 * batch)};
     const bool documents = random() % 3 != 0;
     const std::vector<Row> found = db.scan_index(table, index, range, direction, limits, documents);
     REQUIRE(found.size() == expected.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       REQUIRE(found[i].key == expected[i].primary_key);
       REQUIRE(to_key(found[i].index_value) == expected[i].value_key);
-      // Equal values of one row may differ in what the order does not look at; then any order among them will do.
-      const auto same = [&](const Naive& n) { return n.primary_key == found[i].key && n.value.encoded() == found[i].index_value.encoded(); };
+      // Equal values of one row may differ in what the order does not look at; then any order among them will
+      // do.
+      const auto same = [&](const Naive& n) {
+        return n.primary_key == found[i].key && n.value.encoded() == found[i].index_value.encoded();
+      };
       REQUIRE(std::any_of(expected.begin(), expected.end(), same));
-      if (documents) REQUIRE(found[i].document == rows.at(found[i].key));
-      else REQUIRE(found[i].document.is_null());
+      if (documents)
+        REQUIRE(found[i].document == rows.at(found[i].key));
+      else
+        REQUIRE(found[i].document.is_null());
     }
   }
 }
@@ -100,7 +119,8 @@ Datum random_row(Random& random, int id, bool multi) {
     Datum value = random_value(random);
     if (multi && random() % 4 != 0) {
       std::vector<Datum> values;
-      for (std::size_t n = random() % 6; n > 0; --n) values.push_back(random() % 4 == 0 && !values.empty() ? values.back() : random_value(random));
+      for (std::size_t n = random() % 6; n > 0; --n)
+        values.push_back(random() % 4 == 0 && !values.empty() ? values.back() : random_value(random));
       value = Datum::array(values);
     }
     o.set("v", value);
@@ -195,7 +215,10 @@ TEST_CASE("a build goes on after the database was closed in the middle of it") {
   for (int i = 0; i < 20000; i += 1000) {
     CHECK(db.run([&](Writer& w) -> Result<void> {
               for (int k = i; k < i + 1000; ++k)
-                if (auto r = w.put(*t, to_primary_key(Datum::integer(k)), json(R"({"id":)" + std::to_string(k) + R"(,"v":)" + std::to_string(k % 100) + "}")); !r)
+                if (auto r = w.put(
+                        *t, to_primary_key(Datum::integer(k)),
+                        json(R"({"id":)" + std::to_string(k) + R"(,"v":)" + std::to_string(k % 100) + "}"));
+                    !r)
                   return r.error();
               return {};
             }).ok());
@@ -209,7 +232,8 @@ TEST_CASE("a build goes on after the database was closed in the middle of it") {
   const auto index = db.wait_ready(t->id, "v");
   const auto found = db.scan_index(*t, *index);
   CHECK(found.size() == 20000);
-  CHECK(std::is_sorted(found.begin(), found.end(), [](const Row& a, const Row& b) { return a.index_value < b.index_value; }));
+  CHECK(std::is_sorted(found.begin(), found.end(),
+                       [](const Row& a, const Row& b) { return a.index_value < b.index_value; }));
 }
 
 TEST_CASE("indexes are renamed and dropped") {

@@ -1,4 +1,5 @@
-// An Engine in memory, for tests only: a std::map that each commit copies. Slow, simple, and strict about views and key sizes.
+// An Engine in memory, for tests only: a std::map that each commit copies. Slow, simple, and strict about
+// views and key sizes.
 #pragma once
 
 #include <condition_variable>
@@ -65,9 +66,12 @@ class MemoryEngine final : public Engine {
  private:
   class MapCursor final : public Cursor {
    public:
-    MapCursor(const Map& map, const KeyRange& range, Direction direction) : map_(map), range_(range), direction_(direction) {
-      if (direction == Direction::kForward) seek(range.lower);
-      else seek_back(range.upper.empty() ? map.end() : map.lower_bound(range.upper));
+    MapCursor(const Map& map, const KeyRange& range, Direction direction)
+        : map_(map), range_(range), direction_(direction) {
+      if (direction == Direction::kForward)
+        seek(range.lower);
+      else
+        seek_back(range.upper.empty() ? map.end() : map.lower_bound(range.upper));
     }
     bool valid() const override { return valid_; }
     std::string_view key() const override { return at_->first; }
@@ -94,7 +98,8 @@ class MemoryEngine final : public Engine {
       check();
     }
     void check() {
-      valid_ = at_ != map_.end() && at_->first >= range_.lower && (range_.upper.empty() || at_->first < range_.upper);
+      valid_ = at_ != map_.end() && at_->first >= range_.lower &&
+               (range_.upper.empty() || at_->first < range_.upper);
     }
     const Map& map_;
     const KeyRange range_;
@@ -105,7 +110,8 @@ class MemoryEngine final : public Engine {
 
   class MemorySnapshot final : public Snapshot {
    public:
-    MemorySnapshot(std::shared_ptr<const Map> map, Sequence sequence) : map_(std::move(map)), sequence_(sequence) {}
+    MemorySnapshot(std::shared_ptr<const Map> map, Sequence sequence)
+        : map_(std::move(map)), sequence_(sequence) {}
     Sequence sequence() const override { return sequence_; }
     std::optional<std::string_view> get(std::string_view key) override {
       const auto it = map_->find(key);
@@ -144,8 +150,10 @@ class MemoryEngine final : public Engine {
     }
     void undo() {
       for (auto it = before_.rbegin(); it != before_.rend(); ++it) {
-        if (it->second) map_.insert_or_assign(it->first, *it->second);
-        else map_.erase(it->first);
+        if (it->second)
+          map_.insert_or_assign(it->first, *it->second);
+        else
+          map_.erase(it->first);
       }
     }
 

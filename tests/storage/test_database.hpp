@@ -26,8 +26,12 @@ enum class EngineKind { kMemory, kReal };
 /// Runs the rest of a test once on each.
 inline EngineKind each_engine() {
   EngineKind kind = EngineKind::kMemory;
-  SUBCASE("in memory") { kind = EngineKind::kMemory; }
-  SUBCASE("on disk") { kind = EngineKind::kReal; }
+  SUBCASE("in memory") {
+    kind = EngineKind::kMemory;
+  }
+  SUBCASE("on disk") {
+    kind = EngineKind::kReal;
+  }
   return kind;
 }
 
@@ -62,7 +66,8 @@ inline Datum field_index(const std::string& field, bool multi = false) {
 
 class TestDatabase {
  public:
-  explicit TestDatabase(EngineKind kind, std::uint64_t blob_threshold = 16 * 1024) : kind_(kind), threshold_(blob_threshold) {
+  explicit TestDatabase(EngineKind kind, std::uint64_t blob_threshold = 16 * 1024)
+      : kind_(kind), threshold_(blob_threshold) {
     if (kind == EngineKind::kReal) {
       char name[] = "/tmp/reqld-database-XXXXXX";
       REQUIRE(mkdtemp(name) != nullptr);
@@ -79,7 +84,9 @@ class TestDatabase {
     DatabaseOptions options;
     options.engine.directory = directory_;
     options.blob_threshold = threshold_;
-    options.index_functions = [](const Datum& definition) { return std::make_shared<FieldIndex>(definition); };
+    options.index_functions = [](const Datum& definition) {
+      return std::make_shared<FieldIndex>(definition);
+    };
     if (kind_ == EngineKind::kMemory) {
       auto engine = std::make_unique<MemoryEngine>(disk_);
       memory_ = engine.get();
@@ -132,7 +139,8 @@ class TestDatabase {
     REQUIRE_MESSAGE(made.ok(), made.error().message);
     return find(name);
   }
-  void make_index(const TableInfo& table, const std::string& name, const std::string& field, bool multi = false) {
+  void make_index(const TableInfo& table, const std::string& name, const std::string& field,
+                  bool multi = false) {
     IndexInfo index;
     index.name = name;
     index.multi = multi;
@@ -150,7 +158,8 @@ class TestDatabase {
     REQUIRE(eventually([&] { return index(table, name)->ready; }));
     return index(table, name);
   }
-  static bool eventually(const std::function<bool()>& condition, std::chrono::seconds limit = std::chrono::seconds(30)) {
+  static bool eventually(const std::function<bool()>& condition,
+                         std::chrono::seconds limit = std::chrono::seconds(30)) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > end) return false;
@@ -181,9 +190,12 @@ class TestDatabase {
     REQUIRE_MESSAGE(done.ok(), done.error().message);
     return write;
   }
-  std::optional<Datum> get(const TableInfo& table, const Datum& id) { return db_->reader()->get(table, to_primary_key(id)); }
+  std::optional<Datum> get(const TableInfo& table, const Datum& id) {
+    return db_->reader()->get(table, to_primary_key(id));
+  }
 
-  std::vector<Row> scan(const TableInfo& table, KeyRange range = {}, Direction direction = Direction::kForward, Reader::Limits limits = {}) {
+  std::vector<Row> scan(const TableInfo& table, KeyRange range = {},
+                        Direction direction = Direction::kForward, Reader::Limits limits = {}) {
     std::vector<Row> rows;
     for (;;) {
       const auto more = db_->reader()->scan(table, range, direction, limits, rows);
@@ -191,8 +203,9 @@ class TestDatabase {
       (direction == Direction::kForward ? range.lower : range.upper) = *more;
     }
   }
-  std::vector<Row> scan_index(const TableInfo& table, const IndexInfo& index, KeyRange values = {}, Direction direction = Direction::kForward,
-                              Reader::Limits limits = {}, bool documents = true) {
+  std::vector<Row> scan_index(const TableInfo& table, const IndexInfo& index, KeyRange values = {},
+                              Direction direction = Direction::kForward, Reader::Limits limits = {},
+                              bool documents = true) {
     std::vector<Row> rows;
     std::optional<std::string> resume;
     do {
@@ -217,6 +230,8 @@ class TestDatabase {
   std::unique_ptr<Database> db_;
 };
 
-inline Datum json(const std::string& text) { return parse_json(text); }
+inline Datum json(const std::string& text) {
+  return parse_json(text);
+}
 
 }  // namespace reqld::storage
