@@ -169,7 +169,7 @@ class Checker {
       if (heads.erase(table->space) == 0)
         found("Table `{}` has no head record.", label(*table));
       else
-        guarded([&] { total_rows_ += decode_head(*view().get(head_key(table->space))).rows; });
+        guarded([this, space = table->space] { total_rows_ += decode_head(*view().get(head_key(space))).rows; });
     }
     for (const std::uint32_t space : heads)
       found("There is a head record for space {}, which is no table's.", space);
@@ -432,7 +432,7 @@ class Checker {
       }
       while (chunks->valid() && chunk_id() < id) stray();
       // A buried binary may have lost pieces already.
-      std::uint64_t next = 0, bytes = 0;
+      std::uint64_t next = 0;
       for (; chunks->valid() && chunk_id() == id; chunks->next()) {
         const std::uint64_t number = load_u32(chunks->key().substr(kSpaceBytes + 8));
         const std::uint64_t size = std::min<std::uint64_t>(
@@ -443,7 +443,6 @@ class Checker {
           found("Piece {} of binary {} has {} bytes instead of {}.", number, id, chunks->value().size(),
                 size);
         next = number + 1;
-        bytes += chunks->value().size();
       }
       if (head.rows > 0 && next < head.chunks())
         found("Pieces {} to {} of binary {} are missing.", next, head.chunks() - 1, id);

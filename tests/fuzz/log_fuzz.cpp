@@ -1,3 +1,4 @@
+// fuzz libs: reqld_storage
 // The log's reader on arbitrary bytes, and on a segment with intact records that the input damages.
 #include <cstdint>
 #include <cstdlib>
