@@ -35,7 +35,7 @@ class Reactor final : public CoroutineOwner {
   void drain();
   /// Any thread. Closes every session and cancels its queries.
   void abort();
-  /// Any thread. Ends the thread, which must have no sessions left.
+  /// Any thread. Ends the thread, which must have no sessions left, and nothing that is to come back.
   void join();
 
   /// Any thread. Serves a connected non-blocking socket.
@@ -43,6 +43,13 @@ class Reactor final : public CoroutineOwner {
 
   /// Any thread: sockets given to adopt() and not closed yet.
   std::size_t sessions() const { return session_count_.load(std::memory_order_acquire); }
+
+  /// Any thread. What has left its session, yet will come back to this reactor once more (a `wake` of an
+  /// ended query that somebody still holds, a key under verification), is counted, so that the thread
+  /// outlives it.
+  void expect_return() { outstanding_.fetch_add(1, std::memory_order_relaxed); }
+  void returned() { outstanding_.fetch_sub(1, std::memory_order_release); }
+  std::size_t outstanding() const { return outstanding_.load(std::memory_order_acquire); }
 
   EventLoop& loop() { return loop_; }
   const ServerOptions& options() const { return options_; }
@@ -101,6 +108,7 @@ class Reactor final : public CoroutineOwner {
   bool ticking_ = false;
   bool stopping_ = false;
   std::atomic<std::size_t> session_count_{0};
+  std::atomic<std::size_t> outstanding_{0};
   std::thread thread_;
 };
 

@@ -166,7 +166,6 @@ int serve(const config::Options& options, bool create) {
     _exit(1);
   }
   admin.reset();
-  // Before the server: threads of the database may still wake queries that have ended.
   assembled.host.reset();
   log::notice("stopped");
   log::close();

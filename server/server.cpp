@@ -92,10 +92,11 @@ bool Server::stop(std::chrono::milliseconds grace, std::chrono::milliseconds lim
     for (auto& reactor : reactors_) reactor->abort();
     wait_for_sessions(start + limit);
   }
-  // A closed connection is gone from the list while its queries may still run.
+  // A closed connection is gone from the list while its queries may still run, or somebody be about to wake
+  // them.
   const auto running = [this] {
     std::uint64_t count = 0;
-    for (const auto& reactor : reactors_) count += reactor->counters().running.get();
+    for (const auto& reactor : reactors_) count += reactor->counters().running.get() + reactor->outstanding();
     return count;
   };
   while (running() > 0 && std::chrono::steady_clock::now() < start + limit)

@@ -28,8 +28,8 @@ class Server {
   void listen(std::vector<ListeningSocket> sockets);
 
   /// Accepts no more, lets running queries finish for `grace`, then cancels them; returns when all
-  /// connections are closed or `limit` is over. False: some query did not end; then nothing it uses may be
-  /// destroyed.
+  /// connections are closed and nobody can wake a query any more, or `limit` is over. False: some query did
+  /// not end; then nothing it uses may be destroyed.
   bool stop(std::chrono::milliseconds grace, std::chrono::milliseconds limit);
 
   /// Any thread.

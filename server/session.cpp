@@ -38,7 +38,9 @@ struct Session::Greeting {
 class Session::KeyCheck final : public Job {
  public:
   KeyCheck(Session& session, const protocol::Handshake& machine)
-      : session_(session), credentials_(machine.key_credentials()), key_(machine.key()) {}
+      : session_(session), credentials_(machine.key_credentials()), key_(machine.key()) {
+    session_.reactor_.expect_return();
+  }
 
   void run(reql::Suspender& suspender) override {
     suspender.move_to_pool();
@@ -55,6 +57,7 @@ class Session::KeyCheck final : public Job {
       session.settle_later();
     }
     delete this;
+    session.reactor_.returned();
     session.let_go();
   }
 

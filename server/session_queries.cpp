@@ -67,7 +67,7 @@ void Session::start_query(std::uint64_t token, std::string body) {
                                 std::to_string(reactor_.options().max_open_per_connection) + ")."));
   }
   auto query = reactor_.host().make_query(client_, std::move(body));
-  auto* const task = new Task(*this, reactor_.loop(), token, std::move(query), next_order_++);
+  auto* const task = new Task(*this, reactor_, token, std::move(query), next_order_++);
   starting_ = task;
   begin(*task);
   // Most end right here, and are never in the table.

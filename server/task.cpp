@@ -5,6 +5,7 @@
 
 #include "protocol/response.hpp"
 #include "server/log.hpp"
+#include "server/reactor.hpp"
 #include "server/session.hpp"
 
 namespace reqld::server {
@@ -37,6 +38,11 @@ class Task::Reference {
   Task* task_;
 };
 
+Task::~Task() {
+  // The last that is done to the reactor: from here on the server may be gone.
+  if (outlives_session_) reactor_.returned();
+}
+
 bool Task::ready() {
   return query_->ready(Reference(*this));
 }
@@ -44,7 +50,7 @@ bool Task::ready() {
 void Task::wake() {
   if (posted_.exchange(true, std::memory_order_acq_rel)) return;
   references_.fetch_add(1, std::memory_order_relaxed);
-  loop_.post(*this);
+  reactor_.loop().post(*this);
 }
 
 void Task::deliver() {
@@ -57,6 +63,11 @@ void Task::release() {
   session_ = nullptr;
   query_.reset();
   reply_ = {};
+  // Whoever has a `wake` left may still call it; there are none that could become more when this is the last.
+  if (references_.load(std::memory_order_acquire) != 1) {
+    outlives_session_ = true;
+    reactor_.expect_return();
+  }
   unreference();
 }
 

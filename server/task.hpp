@@ -12,9 +12,11 @@
 
 namespace reqld::server {
 
+class Reactor;
 class Session;
 
-/// Belongs to its session; the `wake` functions handed to queries keep the bare object alive beyond that.
+/// Belongs to its session; the `wake` functions handed to queries keep the bare object alive beyond that, and
+/// the reactor's thread with it.
 /// Unless it says otherwise, a member is for the reactor's thread.
 class Task final : public Job, public Message {
  public:
@@ -25,9 +27,9 @@ class Task final : public Job, public Message {
     kDeferred,  ///< could go on, but the connection's output is full
   };
 
-  Task(Session& session, EventLoop& loop, std::uint64_t token, std::unique_ptr<reql::Query> query,
+  Task(Session& session, Reactor& reactor, std::uint64_t token, std::unique_ptr<reql::Query> query,
        std::uint64_t order)
-      : session_(&session), loop_(loop), token_(token), order_(order), query_(std::move(query)) {}
+      : session_(&session), reactor_(reactor), token_(token), order_(order), query_(std::move(query)) {}
 
   std::uint64_t token() const { return token_; }
   /// Counts the STARTs of the connection.
@@ -57,17 +59,18 @@ class Task final : public Job, public Message {
  private:
   class Reference;
 
-  ~Task() = default;
+  ~Task();
   void deliver() override;
   void unreference();
 
   Session* session_;  ///< null once released
-  EventLoop& loop_;
+  Reactor& reactor_;
   std::uint64_t token_;
   std::uint64_t order_;
   std::unique_ptr<reql::Query> query_;
   reql::Reply reply_;
   bool started_ = false;
+  bool outlives_session_ = false;  ///< counted by the reactor
   std::atomic<bool> posted_{false};
   std::atomic<std::uint32_t> references_{1};
 };

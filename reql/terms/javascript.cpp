@@ -22,14 +22,29 @@ std::chrono::milliseconds to_milliseconds(double seconds) {
 // The value of a result; what is no value ends the query.
 Datum to_value(const js::Result& result, const std::string& source, double timeout) {
   switch (result.kind) {
-    case js::Result::Kind::kValue: return parse_json(result.text);
+    case js::Result::Kind::kValue:
+      return parse_json(result.text);
     case js::Result::Kind::kTimeout: {
       char seconds[32];
       std::snprintf(seconds, sizeof seconds, "%.3f", timeout);
       throw_logic("JavaScript query `" + source + "` timed out after " + seconds + " seconds.");
     }
-    default: throw_logic(result.text);
+    default:
+      throw_logic(result.text);
   }
+}
+
+/// Waits for what `submit` starts. A STOP or a lost connection ends the script.
+template <typename Submit>
+js::Result run_script(Context& cx, Submit submit) {
+  js::Pool& pool = cx.engine().javascript();
+  auto result = await_value<js::Result>(cx.waiting(), [&](js::Pool::Callback done) {
+    const js::Pool::Ticket ticket = submit(pool, std::move(done));
+    if (cx.cancellation) cx.cancellation->set_listener([&pool, ticket] { pool.cancel(ticket); });
+  });
+  if (cx.cancellation) cx.cancellation->clear_listener();
+  cx.check_in();
+  return result;
 }
 
 class JsFunction : public Function {
@@ -45,8 +60,8 @@ class JsFunction : public Function {
         append_json(arg, json);
       }
       json += ']';
-      const auto result = await_value<js::Result>(cx.waiting(), [&](auto done) {
-        cx.engine().javascript().call(source_, std::move(json), to_milliseconds(timeout_), std::move(done));
+      const auto result = run_script(cx, [&](js::Pool& pool, js::Pool::Callback done) {
+        return pool.call(source_, std::move(json), to_milliseconds(timeout_), std::move(done));
       });
       return Value(to_value(result, source_, timeout_));
     });
@@ -65,11 +80,12 @@ Value javascript(Args& args) {
   const std::string source = args.string(0);
   const double timeout = args.number_optarg("timeout").value_or(kDefaultTimeoutSeconds);
   if (!(timeout >= 0 && timeout <= kMaxTimeoutSeconds)) {
-    throw EvalError(ErrorCode::kQueryLogic, "`timeout` must be between 0 and 86400 seconds.", args.optarg_node("timeout"));
+    throw EvalError(ErrorCode::kQueryLogic, "`timeout` must be between 0 and 86400 seconds.",
+                    args.optarg_node("timeout"));
   }
   Context& cx = args.cx();
-  const auto result = await_value<js::Result>(cx.waiting(), [&](auto done) {
-    cx.engine().javascript().evaluate(source, to_milliseconds(timeout), std::move(done));
+  const auto result = run_script(cx, [&](js::Pool& pool, js::Pool::Callback done) {
+    return pool.evaluate(source, to_milliseconds(timeout), std::move(done));
   });
   if (result.kind == js::Result::Kind::kFunction) {
     return Value(ValueKind::kFunction, make_ref<JsFunction>(source, timeout, &args.node()));
@@ -80,12 +96,19 @@ Value javascript(Args& args) {
 constexpr std::string_view kOptargs[] = {"timeout"};
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kJavascript, .name = "js", .arity = exactly(1), .flags = kNonDeterministic, .eval = javascript,
-     .optargs = kOptargs, .doc = "The value of a JavaScript expression, or a JavaScript function."},
+    {.type = TermType::kJavascript,
+     .name = "js",
+     .arity = exactly(1),
+     .flags = kNonDeterministic,
+     .eval = javascript,
+     .optargs = kOptargs,
+     .doc = "The value of a JavaScript expression, or a JavaScript function."},
 };
 
 }  // namespace
 
-std::span<const TermDef> javascript_terms() { return kTerms; }
+std::span<const TermDef> javascript_terms() {
+  return kTerms;
+}
 
 }  // namespace reqld::reql

@@ -5,6 +5,8 @@ Ends with 'N passed, N failed, N skipped'.
 """
 
 import argparse
+import contextlib
+import http.server
 import os
 import pathlib
 import pwd
@@ -12,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,7 +25,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from reql_wire import Connection  # noqa: E402
+from reql_wire import Connection, ReplyError  # noqa: E402
 from reqld_server import Server  # noqa: E402
 
 BINARY = None
@@ -67,6 +70,38 @@ def running(pid):
         return False
 
 
+@contextlib.contextmanager
+def started(scratch, *arguments):
+    """A server that chooses its addresses by the arguments alone: yields the process and its ports by name."""
+    ports = scratch / "ports"
+    process = subprocess.Popen([BINARY, "-d", str(scratch / "data"), "--ports-file", str(ports), *arguments],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        expect(eventually(lambda: ports.exists() or process.poll() is not None) and ports.exists(), "it ended")
+        yield process, {name: int(port) for name, port in
+                        (line.split("=") for line in ports.read_text().split())}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def listening_addresses(port):
+    """The addresses that somebody listens on at this port."""
+    found = set()
+    for family, path in ((socket.AF_INET, "/proc/net/tcp"), (socket.AF_INET6, "/proc/net/tcp6")):
+        try:
+            with open(path, encoding="ascii") as f:
+                lines = f.readlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            address, number = line.split()[1].split(":")
+            if line.split()[3] == "0A" and int(number, 16) == port:
+                words = [bytes.fromhex(address[i:i + 8])[::-1] for i in range(0, len(address), 8)]
+                found.add(socket.inet_ntop(family, b"".join(words)))
+    return found
+
+
 @test
 def help_and_version(_):
     status, text = run("--help")
@@ -84,6 +119,13 @@ def bad_options(_):
             (["--driver-port", "x"], "--driver-port must be a number"),
             (["--r-http-deny", "10.0.0.0/99", "--driver-port", "0", "--no-http-admin"], "10.0.0.0/99"),
             (["--driver-tls-key", "k"], "TLS"),
+            (["--join", "other:29015"], "cluster"),
+            (["--log-level", "loud"], "--log-level must be"),
+            (["--driver-port", "65536"], "--driver-port must be"),
+            (["--driver-port", "65535", "-o", "1"], "beyond the last port"),
+            (["--directory", ""], "--directory must not be empty"),
+            (["--directory"], "directory"),
+            (["--rungroup", "nosuch", "--driver-port", "0", "--no-http-admin"], "There is no group 'nosuch'"),
             (["--bind", "nosuch", "--driver-port", "0"], "not an IP address"),
             (["--runuser", "nosuch", "--driver-port", "0", "--no-http-admin"], "There is no user 'nosuch'"),
             (["--config-file", "/nosuch"], "Cannot read the configuration file")]:
@@ -120,6 +162,89 @@ def a_port_in_use(scratch):
 
 
 @test
+def one_port_for_both(scratch):
+    free = socket.socket()
+    free.bind(("127.0.0.1", 0))
+    port = str(free.getsockname()[1])
+    free.close()
+    status, text = run("-d", str(scratch / "data"), "--driver-port", port, "--http-port", port)
+    expect(status == 1 and "in use" in text, text)
+
+
+@test
+def only_this_machine_by_default(scratch):
+    with started(scratch, "--driver-port", "0", "--http-port", "0") as (_, ports):
+        for port in ports.values():
+            expect(listening_addresses(port) in ({"127.0.0.1"}, {"127.0.0.1", "::1"}), listening_addresses(port))
+
+
+@test
+def bind_options(scratch):
+    with started(scratch, "--driver-port", "0", "--http-port", "0", "--bind", "all") as (_, ports):
+        for port in ports.values():
+            expect("0.0.0.0" in listening_addresses(port), listening_addresses(port))
+    (scratch / "ports").unlink(missing_ok=True)
+    with started(scratch, "--driver-port", "0", "--http-port", "0", "--bind-driver", "all",
+                 "--bind-http", "127.0.0.2", "--no-default-bind") as (_, ports):
+        expect("0.0.0.0" in listening_addresses(ports["driver"]), ports)
+        expect(listening_addresses(ports["http"]) == {"127.0.0.2"}, ports)
+
+
+@test
+def a_full_disk(scratch):
+    disk = scratch / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)], stdin=subprocess.DEVNULL,
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Skipped("no permission to mount a small disk")
+    table = [15, [[14, ["test"]], "t"]]
+    try:
+        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+            connection.run([60, [[14, ["test"]], "t"]])
+            stored = []
+            refusal = None
+            for i in range(200):
+                try:
+                    reply = connection.run([56, [table, {"id": i, "text": "x" * 1000000}]])
+                except ReplyError as error:
+                    refusal = str(error)
+                    break
+                if reply["errors"]:
+                    refusal = reply["first_error"]
+                    break
+                stored.append(i)
+            expect(refusal and "No space left" in refusal, refusal, len(stored))
+            expect(stored, "nothing fitted")
+            # It goes on reading, and serving others.
+            expect(connection.run([43, [table]]) == len(stored))
+            expect(connection.run([31, [[16, [table, stored[-1]]], "id"]]) == stored[-1])
+            with Connection(server.port) as other:
+                expect(other.run([24, [1, 2]]) == 3)
+            # Not for good: what fits again is taken.
+            connection.run([54, [[16, [table, stored.pop()]]]])
+            expect(connection.run([56, [table, {"id": "small"}]])["inserted"] == 1)
+            ends_within(server, 5)
+        # And says at the start when it cannot even begin.
+        (disk / "filler").write_bytes(b"")
+        with open(disk / "filler", "wb") as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(b"x" * 65536)
+                filler.flush()
+        status, text = run("-d", str(disk / "new"), "--driver-port", "0", "--no-http-admin")
+        expect(status == 1 and "No space left" in text, status, text)
+        # With room again, everything acknowledged is there, and writes go on.
+        (disk / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=256m", str(disk)], check=True)
+        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+            expect(connection.run([43, [table]]) >= len(stored))
+            for i in stored:
+                expect(connection.run([31, [[16, [table, i]], "id"]]) == i)
+            expect(connection.run([56, [table, {"id": "more"}]])["inserted"] == 1)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+@test
 def a_directory_that_cannot_be_written(scratch):
     blocker = scratch / "file"
     blocker.write_text("")
@@ -136,6 +261,34 @@ def the_log_file_cannot_be_written(scratch):
     status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
                        "--log-file", str(scratch / "file" / "log"))
     expect(status == 1 and "log file" in text, text)
+
+
+@test
+def the_pid_file_cannot_be_written(scratch):
+    status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
+                       "--pid-file", str(scratch / "nosuch" / "pid"))
+    expect(status == 1 and "nosuch/pid" in text, text)
+
+
+@test
+def log_levels(scratch):
+    line = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\S* \d+ (debug|info|notice|warn|error): \S")
+    seen = {}
+    for level in ("debug", "info", "notice", "error"):
+        log = scratch / level
+        with started(scratch, "--log-file", str(log), "--log-level", level, "--cache-size", "100",
+                     "--driver-port", "0", "--no-http-admin"):
+            pass
+        lines = log.read_text().splitlines()
+        for text in lines:
+            expect(line.match(text), text)
+        seen[level] = {line.match(text).group(1) for text in lines}
+    expect(seen["debug"] >= {"debug", "info", "notice"}, seen)
+    expect("debug" not in seen["info"] and "info" in seen["info"], seen)
+    # Started, listening, stopped: at any level.
+    expect(seen["notice"] == seen["error"] == {"notice"}, seen)
+    status, text = run("--log-level", "loud")
+    expect(status == 1 and "debug, info, notice, warn or error" in text, text)
 
 
 @test
@@ -171,6 +324,28 @@ def a_configuration_file(scratch):
             connection.send([5])
             expect(connection.receive()[1]["r"][0]["name"] == "kismet")
         expect("cache-size has no effect" in server.log())
+
+
+@test
+def names_of_rethinkdb(scratch):
+    config = scratch / "instance.conf"
+    config.write_text("\n".join([
+        "directory=%s" % (scratch / "elsewhere"), "bind=127.0.0.3", "driver-port=0", "http-port=0",
+        "log-file=%s" % (scratch / "log"), "pid-file=%s" % (scratch / "pid"), "initial-password=secret",
+        "server-name=from_file", "server-tag=one", "server-tag=two", "cores=1", "cluster-port=29015",
+        "io-threads=64", "direct-io", "no-update-check", "reql-http-proxy=http://127.0.0.1:1"]) + "\n")
+    # The command line wins over the file.
+    with started(scratch, "--config-file", str(config), "--server-name", "from_line") as (process, ports):
+        expect(int((scratch / "pid").read_text()) == process.pid)
+        expect("127.0.0.3" in listening_addresses(ports["driver"]) | listening_addresses(ports["http"]))
+        with Connection(ports["driver"], host="127.0.0.3", password="secret") as connection:
+            connection.send([5])
+            expect(connection.receive()[1]["r"][0]["name"] == "from_line")
+        expect("io-threads has no effect" in (scratch / "log").read_text())
+        expect((scratch / "data").is_dir() and not (scratch / "elsewhere").exists())
+    config.write_text("driver-port=0\nno-such-thing=1\n")
+    status, text = run("--config-file", str(config))
+    expect(status == 1 and "instance.conf:2:" in text and "no-such-thing" in text, text)
 
 
 @test
@@ -266,6 +441,55 @@ def sigterm_in_the_middle_of_everything(_):
         with Connection(server.port) as connection:
             there = set(connection.run([38, [table, [69, [[2, [1]], [170, [[10, [1]], "id"]]]]]]))
         expect(not set(acknowledged) - there, "acknowledged writes are gone")
+
+
+@test
+def sigterm_while_everything_waits(_):
+    """Queries that wait for somebody else: a web server, a script, a client that does not read."""
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.set()
+            over.wait(60)
+
+        def log_message(self, *_):
+            pass
+
+    asked, over = threading.Event(), threading.Event()
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    web.daemon_threads = True
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    try:
+        with Server(binary=BINARY) as server:
+            connections = [Connection(server.port) for _ in range(3)]
+            fetching, scripted, deaf = connections
+            fetching.send([1, [153, ["http://127.0.0.1:%d/" % web.server_port], {"timeout": 60}]])
+            scripted.send([1, [11, ["while (true) {}"], {"timeout": 60}]])
+            for _ in range(64):
+                deaf.send([1, [51, [[173, [100000]], "array"]]])
+            stranger = socket.create_connection(("127.0.0.1", server.port))
+            expect(asked.wait(20), "nothing was fetched")
+            ends_within(server, 5)
+            for connection in connections:
+                connection.close()
+            stranger.close()
+    finally:
+        over.set()
+        web.shutdown()
+        web.server_close()
+
+
+@test
+def stop_ends_a_script(_):
+    with Server("--cores", "1", binary=BINARY) as server, Connection(server.port) as connection:
+        # More than there are workers, so that some are stopped before they have begun.
+        tokens = [connection.send([1, [11, ["while (true) {}"], {"timeout": 600}]]) for _ in range(6)]
+        began = time.monotonic()
+        for token in tokens:
+            connection.sock.sendall(struct.pack("<qI", token, 3) + b"[3]")
+        ended = [connection.receive() for _ in range(2 * len(tokens))]
+        expect({token for token, _ in ended} == set(tokens) and all(reply["t"] == 2 for _, reply in ended), ended)
+        expect(time.monotonic() - began < 20)
+        expect(connection.run([11, ["6 * 7"]]) == 42)
 
 
 @test

@@ -58,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest = input.substr(8);
   for (Sequence sequence = 1; sequence <= 4 && !rest.empty(); ++sequence) {
     EntryBuffer buffer;
-    const std::size_t key_size = std::min<std::size_t>(rest.size(), 1 + static_cast<unsigned char>(rest[0]) % 32);
+    const std::size_t key_size =
+        std::min<std::size_t>(rest.size(), 1 + static_cast<unsigned char>(rest[0]) % 32);
     const std::string_view key = rest.substr(0, key_size);
     const std::string_view value = rest.substr(key_size, 64);
     buffer.append(key, value, false);

@@ -144,6 +144,8 @@ class FakeHost final : public QueryHost {
     const std::lock_guard lock(mutex_);
     return queries_.size();
   }
+  /// Runs on the thread that wakes queries, and holds up what comes behind it.
+  void call_on_waking_thread(std::function<void()> function) { other_.call(std::move(function)); }
   std::size_t blocked() const { return blocked_.load(); }
   std::size_t waiting_feeds() const { return waiting_feeds_.load(); }
   std::size_t cancels() const { return cancels_.load(); }

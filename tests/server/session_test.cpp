@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/server/test_client.hpp"
@@ -364,4 +367,36 @@ TEST_CASE("stopping lets running queries finish and cancels the others") {
   CHECK(greeting.read_to_end().empty());
   CHECK(blocked.read_to_end().empty());
   CHECK(server.host.alive() == 0);
+}
+
+TEST_CASE("stopping waits for whoever is about to wake a query") {
+  TestServer server;
+  auto client = server.log_in();
+  client.ask(1, R"([1,"feed"])");
+  client.query(1, "[2]");
+  CHECK(eventually([&] { return server.host.waiting_feeds() == 1; }));
+  // The feed is cancelled by the stop, and woken by a thread that is late.
+  std::promise<void> go_on;
+  std::atomic<bool> late{true};
+  server.host.call_on_waking_thread([&] {
+    go_on.get_future().wait();
+    late = false;
+  });
+  std::thread stopper([&] {
+    CHECK(server.stop());
+    CHECK_FALSE(late);
+  });
+  CHECK(client.read_to_end().empty());
+  CHECK(eventually([&] { return server.host.cancels() == 1 && server.counters().connections_open == 0; }));
+  go_on.set_value();
+  stopper.join();
+}
+
+TEST_CASE("stopping waits for a key under verification") {
+  TestServer server;
+  for (int i = 0; i < 20; ++i) {
+    // V0_4, a key of three bytes, JSON.
+    server.connect().send_bytes(std::string("\x20\x2d\x0c\x40\x03\x00\x00\x00key\xc7\x70\x69\x7e", 15));
+  }
+  CHECK(server.stop());
 }
