@@ -1,6 +1,7 @@
 #include "storage/engine/engine_impl.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <exception>
 
@@ -23,9 +24,7 @@ class SnapshotImpl final : public Snapshot {
   SnapshotImpl& operator=(const SnapshotImpl&) = delete;
 
   Sequence sequence() const override { return mdb_txn_id(txn_) + offset_; }
-  std::optional<std::string_view> get(std::string_view key) override {
-    return lmdb_get(txn_, env_.dbi(), key);
-  }
+  std::optional<std::string_view> get(std::string_view key) override { return lmdb_get(txn_, env_.dbi(), key); }
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
     return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
   }
@@ -70,8 +69,8 @@ class WriteTxnImpl final : public WriteTxn {
     if (!key.empty() && key.size() <= env_.max_key_size()) return true;
     if (!error_ && key.empty()) error_ = Error{ErrorKind::kInvalid, "a key is empty"};
     if (!error_) {
-      error_ = Error{ErrorKind::kKeyTooLong, "a key has " + std::to_string(key.size()) +
-                                                 " bytes, more than " + std::to_string(env_.max_key_size())};
+      error_ = Error{ErrorKind::kKeyTooLong, "a key has " + std::to_string(key.size()) + " bytes, more than " +
+                                                 std::to_string(env_.max_key_size())};
     }
     return false;
   }
@@ -89,9 +88,9 @@ Error stopped_error(const Error& cause) {
 }
 
 std::uint64_t now_us() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
 }
 
 }  // namespace
@@ -102,8 +101,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   }
   auto lock = DirectoryLock::acquire(options.directory, options.read_only);
   if (!lock) return lock.error();
-  if (auto finished = finish_replacement(options.directory, options.read_only); !finished)
-    return finished.error();
+  if (auto finished = finish_replacement(options.directory, options.read_only); !finished) return finished.error();
   auto state = recover(options);
   if (!state) return state.error();
   if (options.read_only) {
@@ -114,8 +112,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     state->env->unpin(state->pin);
     return file.error();
   }
-  return std::unique_ptr<Engine>(
-      new EngineImpl(options, std::move(*lock), std::move(*state), std::move(*file)));
+  return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), std::move(*state), std::move(*file)));
 }
 
 EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state)
@@ -134,8 +131,8 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
       sequence_offset_(state.sequence - env_->last_transaction()),
       last_sequence_(state.sequence) {
   syncer_ = std::make_unique<Syncer>(*log_, state.sequence, options_);
-  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), state.checkpoint,
-                                                 state.pin, options_);
+  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), state.checkpoint, state.pin,
+                                                 options_);
   checkpointer_->start(
       [this] {
         std::lock_guard guard(queue_mutex_);
@@ -162,14 +159,11 @@ EngineImpl::~EngineImpl() {
   syncer_.reset();
 }
 
-std::unique_ptr<Snapshot> EngineImpl::snapshot() {
-  return std::make_unique<SnapshotImpl>(*env_, sequence_offset_);
-}
+std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, sequence_offset_); }
 
 void EngineImpl::submit(Job job, Durability durability, Done done) {
   std::optional<Error> refused;
-  if (log_ == nullptr)
-    refused = Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"};
+  if (log_ == nullptr) refused = Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"};
   if (!refused) {
     std::lock_guard lock(queue_mutex_);
     if (stopping_) {
@@ -222,8 +216,7 @@ void EngineImpl::writer_loop() {
     {
       std::unique_lock lock(queue_mutex_);
       queue_wake_.wait(lock, [this] {
-        return stopping_ || !queue_.empty() ||
-               (checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
+        return stopping_ || !queue_.empty() || (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
       });
       if (queue_.empty() && stopping_) return;
       requests.swap(queue_);
@@ -320,8 +313,7 @@ Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint6
   if (overlay_.empty()) return {};
   const int rc = apply_overlay(changed);
   if (rc == 0) return {};
-  // The transaction is spoilt: build it again from the batch's entries, with this job if only the map was too
-  // small.
+  // The transaction is spoilt: build it again from the batch's entries, with this job if only the map was too small.
   if (rc == MDB_MAP_FULL) return repeat_batch(changed, true);
   Error error = classify(rc, "write");
   entries_.rollback(before);
@@ -374,8 +366,8 @@ Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& cha
   header.sequence = sequence;
   header.durable = syncer_->durable();
   header.time_us = now_us();
-  // The log first: a commit that cannot be logged is not made, so a full disk refuses it and harms nothing;
-  // and the sync runs while LMDB commits.
+  // The log first: a commit that cannot be logged is not made, so a full disk refuses it and harms nothing; and the
+  // sync runs while LMDB commits.
   if (auto appended = log_->append(header, entries_); !appended) {
     mdb_txn_abort(std::exchange(txn_, nullptr));
     if (appended.error().kind != ErrorKind::kDiskFull) fail_for_good(appended.error());
@@ -384,18 +376,20 @@ Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& cha
   syncer_->appended(sequence, hard);
 
   Error error{};
-  for (;;) {
+  for (bool again = true;;) {
     const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
     if (rc == 0) return {};
     error = classify(rc, "commit");
-    if (rc != MDB_MAP_FULL) break;
-    if (auto repeated = repeat_batch(changed, true); !repeated) {
+    // A short write on a disk that has room again, because a log segment under preparation has just given its space
+    // back, looks like a device that fails. That one fails twice.
+    const bool retry = rc == EIO && error.kind != ErrorKind::kDiskFull && std::exchange(again, false);
+    if (rc != MDB_MAP_FULL && !retry) break;
+    if (auto repeated = repeat_batch(changed, rc == MDB_MAP_FULL); !repeated) {
       error = repeated.error();
       break;
     }
   }
-  // Its record must not be replayed: what was built on this commit is refused, and later commits go without
-  // it.
+  // Its record must not be replayed: what was built on this commit is refused, and later commits go without it.
   syncer_->cancelled(sequence);
   auto cancelled = log_->cancel_last();
   if (!cancelled) fail_for_good(cancelled.error());
@@ -439,10 +433,18 @@ void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<
 }
 
 Error EngineImpl::classify(int code, std::string_view call) {
-  // LMDB says EIO for a short write, which is what a full disk looks like at its edge. Looking whether it is
-  // full would be too late: a log segment under preparation may just have given its space back. A device that
-  // fails shows at the log, which is written first, or when it is synced.
-  return lmdb_error(call, code == EIO ? ENOSPC : code, options_.directory);
+  Error error = lmdb_error(call, code, options_.directory);
+  if (code == EIO) {
+    // LMDB says EIO for a short write, which is what a full disk looks like at its edge.
+    // Behind what that write has added.
+    struct stat now {};
+    if (::fstat(env_->data_fd(), &now) == 0 &&
+        ::fallocate(env_->data_fd(), FALLOC_FL_KEEP_SIZE, now.st_size, 64 * 1024) != 0 &&
+        (errno == ENOSPC || errno == EDQUOT)) {
+      return lmdb_error(call, errno, options_.directory);
+    }
+  }
+  return error;
 }
 
 }  // namespace reqld::storage
