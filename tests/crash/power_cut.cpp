@@ -16,6 +16,7 @@
 #include "tests/crash/disk_model.hpp"
 #include "tests/crash/history.hpp"
 #include "tests/crash/recorder.hpp"
+#include "tests/crash/tables.hpp"
 #include "tests/crash/workload.hpp"
 
 namespace reqld::crash {
@@ -86,7 +87,12 @@ class Simulator {
       work.jobs = 150;
       work.big_values = seed % 2 == 0 ? 0.01 : 0.001;
       work.keys = seed % 3 == 0 ? 2000 : 200;
-      good = run_workload(**engine, work, *trace.history, recorder::ack);
+      if (options_.tables) {
+        work.jobs = 60;
+        good = run_table_workload(std::move(*engine), work, *trace.history, recorder::ack);
+      } else {
+        good = run_workload(**engine, work, *trace.history, recorder::ack);
+      }
     }
     trace.ops = recorder::stop();
     trace.history->seal();
@@ -213,7 +219,9 @@ class Simulator {
              " is the last one there";
     }
     try {
-      return history.check(*snapshot);
+      auto problem = history.check(*snapshot);
+      if (!problem && options_.tables) problem = check_tables(engine);
+      return problem;
     } catch (const std::exception& e) {
       return std::string("reading failed: ") + e.what();
     }
@@ -226,10 +234,18 @@ class Simulator {
     work.threads = 2;
     work.jobs = 15;
     work.big_values = 0;
-    if (!run_workload(*engine, work, history, recorder::ack)) return "writes fail after the recovery";
-    history.seal();
-    const Sequence last = engine->last_sequence();
-    engine.reset();
+    Sequence last = 0;
+    if (options_.tables) {
+      if (auto problem = settle_tables(std::move(engine), history, recorder::ack, last)) {
+        return "after the recovery: " + *problem;
+      }
+      history.seal();
+    } else {
+      if (!run_workload(*engine, work, history, recorder::ack)) return "writes fail after the recovery";
+      history.seal();
+      last = engine->last_sequence();
+      engine.reset();
+    }
     auto again = Engine::open(small_engine(directory, options_.broken, options_.seed));
     if (!again) return "does not open a second time: " + again.error().message;
     if (auto problem = verify(**again, history, last)) return "the second time: " + *problem;

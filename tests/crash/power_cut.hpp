@@ -13,6 +13,7 @@ struct PowerCutOptions {
   std::uint64_t seed = 1;
   int states = 60;
   Broken broken = Broken::kNothing;
+  bool tables = false;    ///< a Database with tables, indexes and binaries, instead of bare keys
   std::string directory;  ///< for the databases; a memory file system makes it fast
   bool verbose = false;
 };
