@@ -59,9 +59,15 @@ po::options_description supported() {
        "the password of `admin` in a new directory; `auto` prints a random one")                //
       ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                    //
       ("query-memory", po::value<Text>(), "megabytes that one query may take (default: 1024)")  //
-      ("daemon", "go to the background")                                                        //
-      ("runuser", po::value<Text>(), "run as this user")                                        //
-      ("rungroup", po::value<Text>(), "run with this group")                                    //
+      ("commit-log-hours", po::value<Text>(),
+       "keep the log of commits for so long, so that `reqld restore` can go on from a backup to a point in "
+       "time "
+       "(default: 0)")  //
+      ("commit-log-size", po::value<Text>(),
+       "but no more than so many megabytes of it (default: no limit)")  //
+      ("daemon", "go to the background")                                //
+      ("runuser", po::value<Text>(), "run as this user")                //
+      ("rungroup", po::value<Text>(), "run with this group")            //
       ("log-level", po::value<Text>(), "debug, info, notice, warn or error (default: info)");
   po::options_description http("Options of r.http");
   http.add_options()  //
@@ -282,6 +288,8 @@ Options interpret(const po::variables_map& values) {
   set_text(values, "initial-password", options.initial_password);
   set_number(values, "cores", options.cores, 1, 1024);
   set_number(values, "query-memory", options.query_memory_mb, 1, kMany);
+  set_number(values, "commit-log-hours", options.commit_log_hours, 0, 1'000'000);
+  set_number(values, "commit-log-size", options.commit_log_mb, 1, kMany);
   options.daemon = values.count("daemon") != 0;
   set_text(values, "runuser", options.run_user);
   set_text(values, "rungroup", options.run_group);
@@ -348,15 +356,15 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments,
   }
 }
 
-std::string help_text() {
+std::string help_text(const std::string& other_commands) {
   std::ostringstream text;
   text << "Usage: reqld [COMMAND] [OPTIONS]\n\n"
           "Commands:\n"
           "  (none)   serve the data directory; make it when there is none\n"
           "  serve    serve an existing data directory\n"
           "  create   make a data directory and end\n"
-          "  help     print this\n"
-       << supported()
+          "  help     print this; `reqld help COMMAND` tells more of one\n"
+       << other_commands << supported()
        << "\nOptions can also be given in a file, one `name=value` a line: see --config-file.\n"
           "RethinkDB's options that have no effect here are accepted; the log says so.\n";
   return text.str();

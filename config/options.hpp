@@ -35,7 +35,9 @@ struct Options {
   bool daemon = false;
   std::string run_user;  ///< empty: as started
   std::string run_group;
-  unsigned cores = 0;  ///< 0: as many as there are
+  unsigned cores = 0;               ///< 0: as many as there are
+  double commit_log_hours = 0;      ///< the commit log is kept for so long, for restores to a point in time
+  std::uint64_t commit_log_mb = 0;  ///< but no more than this; 0: no limit of its own
   LogLevel log_level = LogLevel::kInfo;
 
   // Limits of connections
@@ -78,7 +80,7 @@ struct CommandLine {
 CommandLine parse_command_line(const std::vector<std::string>& arguments,
                                const std::vector<std::string>& other_commands = {});
 
-/// The text of `--help`.
-std::string help_text();
+/// The text of `--help`. `other_commands`: lines about the subcommands that somebody else parses.
+std::string help_text(const std::string& other_commands = {});
 
 }  // namespace reqld::config

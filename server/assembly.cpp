@@ -12,6 +12,7 @@
 #include "reql/index_definition.hpp"
 #include "reql/query.hpp"
 #include "reql/users.hpp"
+#include "server/log.hpp"
 #include "storage/database.hpp"
 
 namespace reqld::server {
@@ -104,6 +105,17 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   storage::DatabaseOptions database_options;
   database_options.engine.directory = options.directory;
   database_options.engine.create = create;
+  database_options.engine.log_retention_seconds = options.commit_log_hours * 3600;
+  database_options.engine.log_retention_bytes = options.commit_log_mb << 20;
+  database_options.engine.on_failure = [](const std::optional<storage::Error>& failure) {
+    if (!failure) {
+      log::notice("writes are possible again");
+    } else if (failure->kind == storage::ErrorKind::kDiskFull) {
+      log::error("writes are refused as long as the disk is full: {}", failure->message);
+    } else {
+      log::error("writes have stopped, until the server is started again: {}", failure->message);
+    }
+  };
   database_options.index_functions = reql::index_function_factory();
   auto database = storage::Database::open(std::move(database_options));
   if (!database) {
@@ -123,6 +135,7 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   engine.driver_port = static_cast<std::uint16_t>(options.driver_port);
   engine.http_port = static_cast<std::uint16_t>(options.http_port);
   engine.query_memory_bytes = options.query_memory_mb << 20;
+  assembled.database = database->get();
   js::Options javascript;
   javascript.worker_path = javascript_worker_path();
   javascript.workers = std::max(2u, worker_threads);

@@ -7,12 +7,17 @@
 #include "config/options.hpp"
 #include "server/query_host.hpp"
 
+namespace reqld::storage {
+class Database;
+}
+
 namespace reqld::server {
 
 struct Assembled {
   std::unique_ptr<QueryHost> host;  ///< null when `error` is not empty. Destroying it closes the database.
-  std::string error;                ///< for the operator
-  std::string generated_password;   ///< of a new `admin` with --initial-password auto
+  storage::Database* database = nullptr;  ///< the host's
+  std::string error;                      ///< for the operator
+  std::string generated_password;         ///< of a new `admin` with --initial-password auto
 };
 
 /// Opens the data directory of `options`; makes it when there is none and `create` says so. `worker_threads`:

@@ -7,23 +7,22 @@
 
 #include "config/options.hpp"
 #include "server/assembly.hpp"
+#include "server/data_commands.hpp"
 #include "server/serve.hpp"
 
 namespace reqld::server {
 namespace {
 
-/// Subcommands with arguments of their own (check, backup, restore, compact … come here): one row each.
-struct OtherCommand {
-  const char* name;
-  int (*run)(const std::vector<std::string>& arguments);
-};
-std::vector<OtherCommand> other_commands() {
-  return {};
-}
-
 int fail(const std::string& text) {
   fmt::print(stderr, "reqld: {}\n", text);
   return 1;
+}
+
+std::string command_summaries() {
+  std::string text;
+  for (const auto& command : data_commands())
+    text += fmt::format("  {:<8} {}\n", command.name, command.summary);
+  return text;
 }
 
 int create(const config::Options& options) {
@@ -44,12 +43,15 @@ int create(const config::Options& options) {
 
 int run(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
-  for (const auto& command : other_commands()) names.emplace_back(command.name);
+  for (const auto& command : data_commands()) names.emplace_back(command.name);
   const config::CommandLine line = config::parse_command_line(arguments, names);
   if (!line.error.empty()) return fail(line.error);
   switch (line.command) {
     case config::Command::kHelp:
-      fmt::print("{}", config::help_text());
+      for (const auto& command : data_commands()) {
+        if (line.name == command.name) return command.run({"--help"});
+      }
+      fmt::print("{}", config::help_text(command_summaries()));
       return 0;
     case config::Command::kVersion:
       fmt::print("reqld {} (speaks the protocol of RethinkDB 2.4.4)\n", REQLD_VERSION);
@@ -61,7 +63,7 @@ int run(const std::vector<std::string>& arguments) {
     case config::Command::kServeExisting:
       return serve(line.options, false);
     case config::Command::kOther:
-      for (const auto& command : other_commands()) {
+      for (const auto& command : data_commands()) {
         if (line.name == command.name) return command.run(line.arguments);
       }
   }

@@ -15,8 +15,10 @@
 #include <thread>
 #include <utility>
 
+#include "reql/index_definition.hpp"
 #include "server/admin_http.hpp"
 #include "server/assembly.hpp"
+#include "server/control.hpp"
 #include "server/listener.hpp"
 #include "server/log.hpp"
 #include "server/metrics.hpp"
@@ -128,6 +130,10 @@ int serve(const config::Options& options, bool create) {
                                 .id = assembled.host->server_id(),
                                 .version = REQLD_VERSION,
                                 .started = std::chrono::system_clock::now()};
+  std::string control_error;
+  auto control =
+      Control::open(options.directory, *assembled.database, reql::index_function_factory(), control_error);
+  if (control == nullptr) log::warn("{} Backups need the server to be stopped.", control_error);
   std::atomic<bool> serving{true};
   Server server(server_options(options, cores), *assembled.host);
   std::string ports = fmt::format("driver={}\n", driver.sockets.front().port());
@@ -158,6 +164,7 @@ int serve(const config::Options& options, bool create) {
   let_signals_kill();
   log::notice("stopping");
   serving = false;
+  control.reset();
   const bool stopped = server.stop(kGrace, kStopLimit);
   if (!stopped) {
     // Whatever runs still uses the database, so it cannot be closed. What was acknowledged is on disk.

@@ -80,6 +80,10 @@ struct EngineOptions {
   std::uint64_t log_retention_bytes = 0;  ///< but no more than this in all (0: no limit of its own)
   std::uint64_t map_bytes = 0;  ///< address space for the data file to begin with; 0: plenty. It grows by itself.
 
+  /// Called when writes stop being possible (the Error that failure() answers from then on), and with nullopt when they
+  /// are possible again. On an engine's thread, one call at a time; must not block, nor call the engine.
+  std::function<void(const std::optional<Error>&)> on_failure;
+
   /// Switches that break durability, for the tests that must see it break.
   struct Testing {
     bool keep_found_meta = false;  ///< recovery trusts the data file's own meta pages (plain MDB_NOSYNC)

@@ -67,6 +67,8 @@ void throw_storage_error(const storage::Error& error) {
     case storage::ErrorKind::kInvalid:
     case storage::ErrorKind::kReadOnly:
     case storage::ErrorKind::kDiskFull: throw_op_failed(error.message);
+    case storage::ErrorKind::kIo:
+      // It may be in the log, and come back with the next start.
     case storage::ErrorKind::kCancelled:
       throw EvalError(ErrorCode::kOpIndeterminate, error.message);
     default: throw_internal(error.message);

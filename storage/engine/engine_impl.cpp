@@ -130,7 +130,8 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
       log_(std::move(state.log)),
       sequence_offset_(state.sequence - env_->last_transaction()),
       last_sequence_(state.sequence) {
-  syncer_ = std::make_unique<Syncer>(*log_, state.sequence, options_);
+  syncer_ = std::make_unique<Syncer>(*log_, state.sequence, options_,
+                                     [this](const Error& error) { fail_for_good(error); });
   checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), state.checkpoint, state.pin,
                                                  options_);
   checkpointer_->start(
@@ -240,13 +241,27 @@ void EngineImpl::begin_checkpoint() {
   if (!begun) fail_for_good(begun.error());
 }
 
-void EngineImpl::fail_for_good(const Error& error) {
+void EngineImpl::fail_for_good(Error error) {
+  // Of a failed sync nobody knows what it lost: room on the disk does not mend it.
+  if (error.kind == ErrorKind::kDiskFull) error.kind = ErrorKind::kIo;
   {
     std::lock_guard lock(failure_mutex_);
     if (!failure_) failure_ = error;
   }
   failed_.store(true);
   syncer_->fail(error);
+  tell_failure();
+}
+
+void EngineImpl::tell_failure() {
+  if (!options_.on_failure) return;
+  std::lock_guard telling(telling_mutex_);
+  const std::optional<Error> now = failure();
+  const bool for_good = now && now->kind != ErrorKind::kDiskFull;
+  if (now.has_value() == told_ && (!for_good || told_for_good_)) return;
+  told_ = now.has_value();
+  told_for_good_ = for_good;
+  options_.on_failure(now);
 }
 
 void EngineImpl::keep_readable() {
@@ -415,6 +430,7 @@ void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<
       disk_full_.reset();
     }
   }
+  if (failed || told_.load(std::memory_order_relaxed)) tell_failure();
   const Sequence newest = last_sequence();
   std::vector<std::pair<Sequence, Done>> waiters;
   for (Outcome& outcome : outcomes_) {

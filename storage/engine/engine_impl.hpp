@@ -1,5 +1,5 @@
-// The engine's threads: the writer commits, the syncer makes commits durable, the checkpointer moves the point to
-// recover from forward.
+// The engine's threads: the writer commits, the syncer makes commits durable, the checkpointer moves the
+// point to recover from forward.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,8 @@ namespace reqld::storage {
 /// Syncs the log and completes who waits for it.
 class Syncer {
  public:
-  Syncer(Log& log, Sequence durable, const EngineOptions& options);
+  /// `failed` is called once on the syncer's thread when a sync fails, before anybody is told so.
+  Syncer(Log& log, Sequence durable, const EngineOptions& options, std::function<void(Error)> failed);
   ~Syncer();
 
   /// A record has been appended, its commit may still be under way. `now`: somebody waits for it.
@@ -43,6 +44,7 @@ class Syncer {
   void run();
 
   Log& log_;
+  const std::function<void(Error)> failed_;
   const std::chrono::duration<double> soft_delay_;
   const bool skip_sync_;
   mutable std::mutex mutex_;
@@ -119,7 +121,8 @@ class Checkpointer {
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state, CheckpointFile checkpoint_file);
+  EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state,
+             CheckpointFile checkpoint_file);
   EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state);  ///< read only
   ~EngineImpl() override;
 
@@ -129,7 +132,9 @@ class EngineImpl final : public Engine {
   void set_commit_listener(CommitListener listener) override;
   std::size_t max_key_size() const override { return env_->max_key_size(); }
   Sequence last_sequence() const override { return last_sequence_.load(std::memory_order_acquire); }
-  Sequence durable_sequence() const override { return syncer_ != nullptr ? syncer_->durable() : last_sequence(); }
+  Sequence durable_sequence() const override {
+    return syncer_ != nullptr ? syncer_->durable() : last_sequence();
+  }
   std::optional<Error> failure() const override;
   Stats stats() const override;
 
@@ -149,12 +154,14 @@ class EngineImpl final : public Engine {
   std::size_t run_batch(std::vector<Request>& requests, std::size_t first);
   Result<void> run_job(Request& request, Sequence sequence, std::uint64_t& changed);
   Result<void> begin_write();
-  /// Begins the transaction again and applies the batch's entries, in a larger map when `grow`. On an Error there is none.
+  /// Begins the transaction again and applies the batch's entries, in a larger map when `grow`. On an Error
+  /// there is none.
   Result<void> repeat_batch(std::uint64_t& changed, bool grow);
   int apply_overlay(std::uint64_t& changed);
   Result<void> commit(Sequence sequence, bool hard, std::uint64_t& changed);
   void publish(Sequence sequence, bool committed, const std::optional<Error>& failed);
-  void fail_for_good(const Error& error);
+  void fail_for_good(Error error);
+  void tell_failure();
   void keep_readable();
   Error classify(int code, std::string_view call);
   void begin_checkpoint();
@@ -172,6 +179,9 @@ class EngineImpl final : public Engine {
   mutable std::mutex failure_mutex_;
   std::optional<Error> failure_;  ///< for good
   std::optional<Error> disk_full_;
+  std::mutex telling_mutex_;  ///< before failure_mutex_
+  std::atomic<bool> told_{false};
+  bool told_for_good_ = false;
   std::atomic<bool> failed_{false};
 
   std::mutex listener_mutex_;

@@ -86,7 +86,8 @@ class Replay {
     if (missing && state_.checkpoint.counter > 0) {
       return Error{ErrorKind::kCorrupt, path(from.segment) + " is missing: the checkpoint needs it"};
     }
-    for (std::uint64_t offset = from.offset; segment != segments.end(); ++segment, offset = kSegmentHeaderBytes) {
+    for (std::uint64_t offset = from.offset; segment != segments.end();
+         ++segment, offset = kSegmentHeaderBytes) {
       if (auto done = segment_from(segment->number, offset); !done) return done;
     }
     state_.sequence = expected_ - 1;
@@ -184,7 +185,8 @@ class Replay {
       if (segment.number < end_.segment) continue;
       if (auto loaded = load(segment.number); !loaded) return loaded.error();
       const auto header = decode_segment_header(bytes_);
-      if (!header || header->number != segment.number || header->database != state_.checkpoint.database) continue;
+      if (!header || header->number != segment.number || header->database != state_.checkpoint.database)
+        continue;
       const std::uint64_t from = segment.number == end_.segment ? end_.offset : kSegmentHeaderBytes;
       if (record_proves_durable(bytes_, from, header->nonce, expected_)) {
         return Error{ErrorKind::kCorrupt, "the log is damaged: commit " + std::to_string(expected_) +
@@ -246,6 +248,17 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory, bool 
   return lock;
 }
 
+Result<bool> closed_cleanly(const std::string& directory) {
+  if (!file_exists(CheckpointFile::path(directory))) {
+    return Error{ErrorKind::kNotFound, directory + " holds no database"};
+  }
+  auto checkpoint = CheckpointFile::read(directory);
+  if (!checkpoint) return checkpoint.error();
+  auto newest = newest_meta(directory);
+  if (!newest) return newest.error();
+  return *newest == checkpoint->meta;
+}
+
 Result<Recovered> recover(const EngineOptions& options) {
   const std::string& dir = options.directory;
   if (!file_exists(CheckpointFile::path(dir))) {
@@ -263,10 +276,11 @@ Result<Recovered> recover(const EngineOptions& options) {
 
   if (options.read_only) {
     // Nothing may be written, so only what a clean end has left can be read.
-    auto newest = newest_meta(dir);
-    if (!newest) return newest.error();
-    if (*newest != checkpoint->meta) {
-      return Error{ErrorKind::kCorrupt, dir + " was not closed cleanly: start the server on it once to recover it"};
+    auto clean = closed_cleanly(dir);
+    if (!clean) return clean.error();
+    if (!*clean) {
+      return Error{ErrorKind::kCorrupt,
+                   dir + " was not closed cleanly: start the server on it once to recover it"};
     }
   } else if (!options.testing.keep_found_meta) {
     if (auto restored = restore_meta(dir, checkpoint->meta); !restored) return restored.error();

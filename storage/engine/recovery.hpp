@@ -24,13 +24,17 @@ class DirectoryLock {
 /// What recovery leaves to the engine.
 struct Recovered {
   std::unique_ptr<LmdbEnv> env;
-  std::unique_ptr<Log> log;        ///< null when read only
-  Checkpoint checkpoint;           ///< the one recovered from: still the newest on disk
-  MDB_txn* pin = nullptr;          ///< keeps the checkpoint's pages
-  Sequence sequence = 0;           ///< newest commit
+  std::unique_ptr<Log> log;  ///< null when read only
+  Checkpoint checkpoint;     ///< the one recovered from: still the newest on disk
+  MDB_txn* pin = nullptr;    ///< keeps the checkpoint's pages
+  Sequence sequence = 0;     ///< newest commit
   std::uint64_t replayed_records = 0;
   std::uint64_t replayed_bytes = 0;
 };
+
+/// Whether the directory was closed cleanly, so that it can be opened for reading only. kNotFound: no
+/// database.
+Result<bool> closed_cleanly(const std::string& directory);
 
 /// `options.directory` must be locked.
 Result<Recovered> recover(const EngineOptions& options);

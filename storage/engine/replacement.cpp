@@ -54,7 +54,11 @@ Result<void> complete_replacement(const std::string& directory) {
 Result<void> finish_replacement(const std::string& directory, bool read_only) {
   const std::string next = directory + "/" + kReplacementName;
   const bool complete = file_exists(next + "/" + kComplete);
-  if (!complete && !file_exists(next + "/" + kMoving)) return {};
+  if (!complete && !file_exists(next + "/" + kMoving)) {
+    // A compaction that did not end leaves the old files; a restore has none.
+    if (!file_exists(next) || file_exists(directory + "/checkpoint")) return {};
+    return Error{ErrorKind::kCorrupt, directory + " holds a restore that did not end: repeat it"};
+  }
   if (read_only)
     return Error{
         ErrorKind::kReadOnly,

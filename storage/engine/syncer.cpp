@@ -2,8 +2,9 @@
 
 namespace reqld::storage {
 
-Syncer::Syncer(Log& log, Sequence durable, const EngineOptions& options)
+Syncer::Syncer(Log& log, Sequence durable, const EngineOptions& options, std::function<void(Error)> failed)
     : log_(log),
+      failed_(std::move(failed)),
       soft_delay_(options.soft_sync_seconds),
       skip_sync_(options.testing.skip_log_sync),
       appended_(durable),
@@ -13,7 +14,9 @@ Syncer::Syncer(Log& log, Sequence durable, const EngineOptions& options)
   thread_ = std::thread([this] { run(); });
 }
 
-Syncer::~Syncer() { stop(); }
+Syncer::~Syncer() {
+  stop();
+}
 
 void Syncer::appended(Sequence sequence, bool now) {
   bool wake = now;
@@ -108,6 +111,7 @@ void Syncer::run() {
       const std::uint64_t cancels = cancels_;
       lock.unlock();
       auto synced = skip_sync_ ? Result<void>{} : log_.sync();
+      if (!synced) failed_(synced.error());
       lock.lock();
       if (!synced) {
         if (!failure_) failure_ = synced.error();

@@ -10,6 +10,8 @@
 
 #include "storage/engine/checkpoint_file.hpp"
 #include "storage/engine/file.hpp"
+#include "storage/engine/recovery.hpp"
+#include "storage/engine/replacement.hpp"
 
 namespace reqld::storage {
 
@@ -95,20 +97,24 @@ Result<BackupTotals> backup_to_descriptor(Engine& engine, int fd, const BackupOp
   return write_backup(engine, descriptor_sink(fd, "the output"), options);
 }
 
-Result<BackupTotals> backup_to_path(Engine& engine, const std::string& path, const BackupOptions& options) {
+Result<BackupTotals> backup_to_path(const std::string& path,
+                                    const std::function<Result<BackupTotals>(const ByteSink&)>& write,
+                                    std::string* written) {
+  if (path == "-") return write(descriptor_sink(STDOUT_FILENO, "the output"));
   const std::string target = is_directory(path) ? path + "/" + dated_name() : path;
+  if (written != nullptr) *written = target;
   struct stat info {};
   if (::stat(target.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
     // A named pipe or a device: written as it is.
     Result<File> out = File::open(target, O_WRONLY);
     if (!out) return out.error();
-    return write_backup(engine, descriptor_sink(out->fd(), target), options);
+    return write(descriptor_sink(out->fd(), target));
   }
   const std::string partial = target + ".partial";
   Result<File> out = File::open(partial, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!out) return out.error();
-  Result<BackupTotals> written = write_backup(engine, descriptor_sink(out->fd(), partial), options);
-  Result<void> kept = written ? out->sync_data() : Result<void>(written.error());
+  Result<BackupTotals> totals = write(descriptor_sink(out->fd(), partial));
+  Result<void> kept = totals ? out->sync_data() : Result<void>(totals.error());
   out->close();
   if (kept) kept = rename_file(partial, target);
   if (kept) kept = sync_directory(parent_of(target));
@@ -116,17 +122,67 @@ Result<BackupTotals> backup_to_path(Engine& engine, const std::string& path, con
     (void)remove_file(partial);
     return kept.error();
   }
-  return written;
+  return totals;
+}
+
+Result<BackupTotals> backup_to_path(Engine& engine, const std::string& path, const BackupOptions& options) {
+  return backup_to_path(path, [&](const ByteSink& sink) { return write_backup(engine, sink, options); });
+}
+
+Result<BackupTotals> relay_backup(const ByteSource& source, const ByteSink& sink,
+                                  const ToolProgress& progress) {
+  BackupReader reader([&](char* out, std::size_t size) -> Result<std::size_t> {
+    Result<std::size_t> got = source(out, size);
+    if (!got) return got;
+    if (Result<void> handed = sink({out, *got}); !handed) return handed.error();
+    return got;
+  });
+  const Result<BackupHeader> header = reader.begin();
+  if (!header) return header.error();
+  std::uint64_t shown = 0;
+  std::string_view key, value;
+  for (;;) {
+    const Result<bool> more = reader.next(key, value);
+    if (!more) return more.error();
+    if (!*more) break;
+    if (progress && reader.totals().bytes >= shown + kBytesPerProgress) {
+      shown = reader.totals().bytes;
+      progress(shown, header->size_hint);
+    }
+  }
+  if (progress) progress(reader.totals().bytes, reader.totals().bytes);
+  return reader.totals();
+}
+
+Result<std::unique_ptr<Engine>> open_offline(const std::string& directory) {
+  const auto open = [&](bool read_only) {
+    return Engine::open({.directory = directory, .create = false, .read_only = read_only});
+  };
+  {
+    // Only who has the directory for himself may look: a server at work has never closed it cleanly.
+    const Result<DirectoryLock> lock = DirectoryLock::acquire(directory, true);
+    if (!lock) return lock.error();
+    const Result<bool> clean = closed_cleanly(directory);
+    if (!clean && clean.error().kind == ErrorKind::kNotFound &&
+        file_exists(directory + "/" + kReplacementName)) {
+      // Compacted or restored, and not in place yet.
+    } else if (!clean) {
+      return clean.error();
+    } else if (*clean && !file_exists(directory + "/" + kReplacementName)) {
+      return open(true);
+    }
+  }
+  if (Result<std::unique_ptr<Engine>> recovered = open(false); !recovered) return recovered.error();
+  return open(true);
 }
 
 Result<BackupTotals> backup_directory(const std::string& directory, const std::string& path,
-                                      BackupOptions options) {
-  Result<std::unique_ptr<Engine>> engine =
-      Engine::open({.directory = directory, .create = false, .read_only = true});
+                                      BackupOptions options, std::string* written) {
+  const Result<std::unique_ptr<Engine>> engine = open_offline(directory);
   if (!engine) return engine.error();
   options.data_directory = directory;
-  return path == "-" ? backup_to_descriptor(**engine, STDOUT_FILENO, options)
-                     : backup_to_path(**engine, path, options);
+  return backup_to_path(
+      path, [&](const ByteSink& sink) { return write_backup(**engine, sink, options); }, written);
 }
 
 }  // namespace reqld::storage

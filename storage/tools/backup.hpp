@@ -24,13 +24,24 @@ struct BackupOptions {
 /// are not reused, so a sink should not be slower than it must.
 Result<BackupTotals> write_backup(Engine& engine, const ByteSink& sink, const BackupOptions& options);
 
-/// To a file (made whole under another name first), into a directory (reqld-YYYYMMDD-HHMMSS.backup), or to a
-/// descriptor such as a pipe.
+/// To a file (made whole under another name first), into a directory (reqld-YYYYMMDD-HHMMSS.backup), to a
+/// pipe or a device; `-` is standard output.
 Result<BackupTotals> backup_to_path(Engine& engine, const std::string& path, const BackupOptions& options);
+/// The same for bytes of a backup from anywhere: `write` hands them to the sink. `written` gets the path of
+/// the file.
+Result<BackupTotals> backup_to_path(const std::string& path,
+                                    const std::function<Result<BackupTotals>(const ByteSink&)>& write,
+                                    std::string* written = nullptr);
 Result<BackupTotals> backup_to_descriptor(Engine& engine, int fd, const BackupOptions& options);
-/// Of a directory that no server runs on. `path` "-" is standard output.
+/// Hands the bytes of a backup on from `source` to `sink`, and checks them on the way.
+Result<BackupTotals> relay_backup(const ByteSource& source, const ByteSink& sink,
+                                  const ToolProgress& progress);
+/// Of a directory that no server runs on; recovers it when it was not closed cleanly.
 Result<BackupTotals> backup_directory(const std::string& directory, const std::string& path,
-                                      BackupOptions options);
+                                      BackupOptions options, std::string* written = nullptr);
+/// Opens a directory that no server runs on for reading only, recovering it before when it was not closed
+/// cleanly.
+Result<std::unique_ptr<Engine>> open_offline(const std::string& directory);
 
 struct RestoreOptions {
   /// Then goes on with the log segments in this directory (of the database the backup is of), as far as they
@@ -49,7 +60,8 @@ struct RestoreReport {
   Sequence newest = 0;            ///< of the original database: the newest commit that is in the restored one
 };
 
-/// Makes `directory`, which must be missing or empty. On an error it is left as it is, incomplete: remove it.
+/// Makes `directory`, which must be missing or empty. Until all is in it, it cannot be opened as a database;
+/// after an error or a crash the restore can be repeated.
 Result<RestoreReport> restore(const ByteSource& source, const std::string& directory,
                               const RestoreOptions& options);
 /// `path` is a backup file, or "-": standard input.

@@ -12,6 +12,7 @@
 #include "storage/tables/blobs.hpp"
 #include "storage/tables/index_keys.hpp"
 #include "storage/tables/records.hpp"
+#include "storage/tools/backup.hpp"
 
 namespace reqld::storage {
 
@@ -169,7 +170,8 @@ class Checker {
       if (heads.erase(table->space) == 0)
         found("Table `{}` has no head record.", label(*table));
       else
-        guarded([this, space = table->space] { total_rows_ += decode_head(*view().get(head_key(space))).rows; });
+        guarded(
+            [this, space = table->space] { total_rows_ += decode_head(*view().get(head_key(space))).rows; });
     }
     for (const std::uint32_t space : heads)
       found("There is a head record for space {}, which is no table's.", space);
@@ -476,8 +478,7 @@ CheckReport check_database(Engine& engine, const CheckOptions& options) {
 }
 
 Result<CheckReport> check_directory(const std::string& directory, const CheckOptions& options) {
-  Result<std::unique_ptr<Engine>> engine =
-      Engine::open({.directory = directory, .create = false, .read_only = true});
+  const Result<std::unique_ptr<Engine>> engine = open_offline(directory);
   if (!engine) return engine.error();
   return check_database(**engine, options);
 }

@@ -27,7 +27,8 @@ struct CheckReport {
 /// On one snapshot of an open engine; writers go on.
 CheckReport check_database(Engine& engine, const CheckOptions& options);
 
-/// Opens the directory for reading only. kInUse when a server runs on it, kCorrupt when it cannot be opened.
+/// Of a directory that no server runs on; recovers it when it was not closed cleanly. kInUse when a server
+/// runs on it, kCorrupt when it cannot be opened.
 Result<CheckReport> check_directory(const std::string& directory, const CheckOptions& options);
 
 }  // namespace reqld::storage

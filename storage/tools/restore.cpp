@@ -8,6 +8,8 @@
 #include "storage/database.hpp"
 #include "storage/engine/file.hpp"
 #include "storage/engine/log_format.hpp"
+#include "storage/engine/recovery.hpp"
+#include "storage/engine/replacement.hpp"
 #include "storage/engine/write_set.hpp"
 #include "storage/tables/keyspace.hpp"
 #include "storage/tools/backup.hpp"
@@ -35,6 +37,10 @@ class LogReplay {
       if (Result<void> read = replay(path); !read) return read;
       if (done_) break;
     }
+    if (!ours_)
+      return Error{ErrorKind::kNotFound,
+                   options_.log_directory + " holds no log of the database that the backup is of."};
+    if (gap_) return *gap_;
     if (options_.until_sequence && newest_ < *options_.until_sequence)
       return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " end with commit " +
                                              std::to_string(newest_) + ", before commit " +
@@ -57,15 +63,21 @@ class LogReplay {
     const auto header = bytes.size() < kSegmentHeaderBytes ? std::nullopt : decode_segment_header(bytes);
     // A segment made ahead of its use, or one of another database.
     if (!header || (backup_.history != 0 && header->database != backup_.history)) return {};
+    ours_ = true;
     std::uint64_t offset = kSegmentHeaderBytes;
     while (const auto record = read_record(bytes, offset, header->nonce)) {
       offset += record_bytes(record->header.payload_bytes);
       const Sequence sequence = record->header.sequence;
       if (sequence <= newest_) continue;
-      if (sequence != newest_ + 1)
-        return Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " lack commit " +
+      if (sequence != newest_ + 1) {
+        // What a power cut has cut off is passed over, as a recovery does: a later segment then goes on from
+        // here.
+        gap_ = Error{ErrorKind::kNotFound, "The logs in " + options_.log_directory + " lack commit " +
                                                std::to_string(newest_ + 1) + "; they go on with commit " +
                                                std::to_string(sequence) + " in " + path + "."};
+        return {};
+      }
+      gap_.reset();
       if ((options_.until_sequence && sequence > *options_.until_sequence) ||
           (options_.until_time_us && record->header.time_us > *options_.until_time_us)) {
         done_ = true;
@@ -93,6 +105,8 @@ class LogReplay {
   Sequence newest_;
   std::uint64_t commits_ = 0;
   bool done_ = false;
+  bool ours_ = false;
+  std::optional<Error> gap_;
 };
 
 Result<void> check_empty(const std::string& directory) {
@@ -100,25 +114,19 @@ Result<void> check_empty(const std::string& directory) {
   const Result<std::vector<std::string>> names = list_directory(directory);
   if (!names) return names.error();
   for (const std::string& name : *names)
-    if (name != "." && name != ".." && name != "lost+found")
+    // The others are what an unfinished restore leaves.
+    if (name != "lost+found" && name != "lock" && name != kReplacementName)
       return Error{ErrorKind::kExists,
                    directory + " is not empty: a backup is restored into a new or empty directory."};
   return {};
 }
 
-}  // namespace
-
-Result<RestoreReport> restore(const ByteSource& source, const std::string& directory,
-                              const RestoreOptions& options) {
-  BackupReader reader(source);
-  Result<BackupHeader> header = reader.begin();
-  if (!header) return header.error();
-  if (Result<void> empty = check_empty(directory); !empty) return empty.error();
+Result<RestoreReport> load_into(const std::string& directory, BackupReader& reader,
+                                const BackupHeader& header, const RestoreOptions& options) {
   Result<std::unique_ptr<Engine>> engine = Engine::open({.directory = directory});
   if (!engine) return engine.error();
-
   BulkLoad load(**engine);
-  const std::uint64_t total = header->size_hint;
+  const std::uint64_t total = header.size_hint;
   std::uint64_t shown = 0;
   std::string_view key, value;
   for (;;) {
@@ -132,15 +140,45 @@ Result<RestoreReport> restore(const ByteSource& source, const std::string& direc
     }
   }
   RestoreReport report{
-      .backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
+      .backup = header, .totals = reader.totals(), .log_commits = 0, .newest = header.sequence};
   if (!options.log_directory.empty()) {
-    LogReplay log(load, options, *header);
+    LogReplay log(load, options, header);
     if (Result<void> replayed = log.run(); !replayed) return replayed.error();
     report.log_commits = log.commits();
     report.newest = log.newest();
   }
   if (Result<void> finished = load.finish(); !finished) return finished.error();
   if (options.progress) options.progress(reader.totals().bytes, reader.totals().bytes);
+  return report;
+}
+
+}  // namespace
+
+Result<RestoreReport> restore(const ByteSource& source, const std::string& directory,
+                              const RestoreOptions& options) {
+  BackupReader reader(source);
+  Result<BackupHeader> header = reader.begin();
+  if (!header) return header.error();
+  if (options.until_time_us && *options.until_time_us < header->time_us)
+    return Error{ErrorKind::kInvalid, "The backup is newer than the time to restore to."};
+  if (options.until_sequence && *options.until_sequence < header->sequence)
+    return Error{ErrorKind::kInvalid, "The backup has commit " + std::to_string(header->sequence) +
+                                          " already, which is newer than the one to restore to."};
+  if (Result<void> made = make_directories(directory); !made) return made.error();
+  RestoreReport report;
+  {
+    const Result<DirectoryLock> lock = DirectoryLock::acquire(directory, false);
+    if (!lock) return lock.error();
+    if (Result<void> empty = check_empty(directory); !empty) return empty.error();
+    if (Result<void> removed = discard_replacement(directory); !removed) return removed.error();
+    // Nobody takes a part for the whole: until all is there, the directory cannot be opened.
+    Result<RestoreReport> loaded = load_into(directory + "/" + kReplacementName, reader, *header, options);
+    if (!loaded) return loaded.error();
+    report = *loaded;
+    if (Result<void> completed = complete_replacement(directory); !completed) return completed.error();
+  }
+  const Result<std::unique_ptr<Engine>> engine = Engine::open({.directory = directory, .create = false});
+  if (!engine) return engine.error();
   return report;
 }
 

@@ -1,14 +1,14 @@
 #include "tests/crash/disk_model.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
 #include "storage/engine/file.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace reqld::crash {
 
@@ -28,7 +28,8 @@ void store(const Disk& disk, const std::string& directory) {
     for (const auto& [number, page] : content.pages) {
       const std::uint64_t at = number * kPageBytes;
       if (page == nullptr || at >= content.size) continue;
-      const auto wrote = file->write_at(at, page->data(), std::min<std::uint64_t>(kPageBytes, content.size - at));
+      const auto wrote =
+          file->write_at(at, page->data(), std::min<std::uint64_t>(kPageBytes, content.size - at));
       if (!wrote) throw std::runtime_error(wrote.error().message);
     }
   }
@@ -116,7 +117,8 @@ void DiskModel::apply(const Op& op) {
     }
     case OpKind::kTruncate: {
       FileState& file = files_[static_cast<std::size_t>(op.file)];
-      for (std::uint64_t page = 0; page * kPageBytes < file.size; ++page) file.pending[page].push_back({time_, nullptr});
+      for (std::uint64_t page = 0; page * kPageBytes < file.size; ++page)
+        file.pending[page].push_back({time_, nullptr});
       file.size = 0;
       file.pending_sizes.emplace_back(time_, 0);
       break;
@@ -165,7 +167,9 @@ void DiskModel::apply(const Op& op) {
 
 Disk DiskModel::crash(Loss loss, std::mt19937_64& random) const {
   const auto chance = [&](double p) { return std::uniform_real_distribution<>(0, 1)(random) < p; };
-  const auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
+  const auto pick = [&](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+  };
 
   // Changes of names are journalled one by one: any of them may be missing.
   Names names = durable_names_;
@@ -207,9 +211,9 @@ Disk DiskModel::crash(Loss loss, std::mt19937_64& random) const {
         auto torn = std::make_shared<Page>();
         const auto durable = file.durable.find(page);
         const std::size_t other = pick(versions.size() + 1);
-        const PagePtr old = other < versions.size()          ? versions[other].page
+        const PagePtr old = other < versions.size()         ? versions[other].page
                             : durable != file.durable.end() ? durable->second
-                                                             : nullptr;
+                                                            : nullptr;
         for (std::size_t at = 0; at < kPageBytes; at += kSectorBytes) {
           const PagePtr& from = chance(0.5) ? got : old;
           if (from != nullptr) {

@@ -20,14 +20,14 @@ using PagePtr = std::shared_ptr<const Page>;  ///< null: zeros
 
 /// Which of the writes that no sync has covered reach the disk.
 enum class Loss : std::uint8_t {
-  kEverything,     ///< none of them
-  kNothing,        ///< all: the process was killed, the kernel lives
-  kAnyPages,       ///< each page on its own, in any of the states it had
-  kAnyTornPages,   ///< as before, and pages that are a mixture of two of their states
-  kMostPages,      ///< few get through
-  kFewPages,       ///< few are missing
-  kWholeFiles,     ///< each file on its own: all or nothing
-  kMetaOnly,       ///< the first two pages of data.mdb, and nothing else
+  kEverything,    ///< none of them
+  kNothing,       ///< all: the process was killed, the kernel lives
+  kAnyPages,      ///< each page on its own, in any of the states it had
+  kAnyTornPages,  ///< as before, and pages that are a mixture of two of their states
+  kMostPages,     ///< few get through
+  kFewPages,      ///< few are missing
+  kWholeFiles,    ///< each file on its own: all or nothing
+  kMetaOnly,      ///< the first two pages of data.mdb, and nothing else
   kAllButMeta,
   kCount,
 };
@@ -73,7 +73,7 @@ class DiskModel {
   static void change(Names& names, const Op& op);
 
   std::vector<FileState> files_;
-  Names names_;          ///< as the running system sees them
+  Names names_;  ///< as the running system sees them
   Names durable_names_;
   std::vector<NameChange> pending_names_;
   std::map<std::uint64_t, std::uint64_t> sync_begun_;

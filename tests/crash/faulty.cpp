@@ -60,7 +60,8 @@ class Jobs {
     settle(waiting);
   }
 
-  /// Compares with what is there. `failed` jobs that were refused for want of room must not be; others may be, whole.
+  /// Compares with what is there. `failed` jobs that were refused for want of room must not be; others may
+  /// be, whole.
   std::optional<std::string> check(Engine& engine) const {
     auto snapshot = engine.snapshot();
     for (int job = 0; job < next_; ++job) {
@@ -71,8 +72,10 @@ class Jobs {
       if (a && (*a != value(job) || *b != value(job))) return name + " has the wrong value";
       const auto error = errors_.find(job);
       if (error == errors_.end() && !a) return name + " was acknowledged and is lost";
-      if (error != errors_.end() && error->second == ErrorKind::kDiskFull && a) return name + " was refused and is there";
-      if (error != errors_.end() && error->second == ErrorKind::kReadOnly && a) return name + " was refused and is there";
+      if (error != errors_.end() && error->second == ErrorKind::kDiskFull && a)
+        return name + " was refused and is there";
+      if (error != errors_.end() && error->second == ErrorKind::kReadOnly && a)
+        return name + " was refused and is there";
     }
     return std::nullopt;
   }
@@ -104,7 +107,8 @@ class Jobs {
   int failed_last_ = 0;
 };
 
-std::optional<std::string> reopen_and_check(const std::string& directory, const Jobs& jobs, const char* when) {
+std::optional<std::string> reopen_and_check(const std::string& directory, const Jobs& jobs,
+                                            const char* when) {
   auto engine = Engine::open(engine_options(directory));
   if (!engine) return std::string(when) + ": " + engine.error().message;
   if (auto problem = jobs.check(**engine)) return std::string(when) + ": " + *problem;
@@ -141,7 +145,8 @@ std::optional<std::string> full_disk(std::uint64_t seed, const std::string& dire
     if (jobs.failed_last() == 0) return "the disk never got full";
     jobs.run(**engine, 20);
     for (const auto& [job, kind] : jobs.errors()) {
-      if (kind != ErrorKind::kDiskFull) return "job " + std::to_string(job) + " failed with another error than a full disk";
+      if (kind != ErrorKind::kDiskFull)
+        return "job " + std::to_string(job) + " failed with another error than a full disk";
     }
     // The newest write decides: a small one may still find room.
     const auto failure = (*engine)->failure();
@@ -189,7 +194,8 @@ std::optional<std::string> failing_call(std::uint64_t seed, const std::string& d
     *happened = true;
     return EIO;
   });
-  const std::string what = (call == faults::Call::kSync ? "sync of " : "write of ") + file + (meta ? " (meta)" : "");
+  const std::string what =
+      (call == faults::Call::kSync ? "sync of " : "write of ") + file + (meta ? " (meta)" : "");
   for (int i = 0; i < 400 && !(*engine)->failure(); ++i) jobs.run(**engine, 8);
   if (!(*engine)->failure()) return "failure() is not set after a failed " + what;
   if ((*engine)->failure()->kind != ErrorKind::kIo) return "the wrong failure after a failed " + what;
@@ -203,7 +209,8 @@ std::optional<std::string> failing_call(std::uint64_t seed, const std::string& d
   }
   engine->reset();
   faults::clear();
-  if (auto problem = reopen_and_check(directory, jobs, "restarted")) return "after a failed " + what + " " + *problem;
+  if (auto problem = reopen_and_check(directory, jobs, "restarted"))
+    return "after a failed " + what + " " + *problem;
   return std::nullopt;
 }
 

@@ -7,7 +7,9 @@ namespace reqld::crash {
 
 using storage::Sequence;
 
-Fingerprint fingerprint(std::string_view value) { return {std::hash<std::string_view>{}(value), value.size(), false}; }
+Fingerprint fingerprint(std::string_view value) {
+  return {std::hash<std::string_view>{}(value), value.size(), false};
+}
 
 void History::add(Sequence sequence, const JobWrites& job) {
   std::lock_guard lock(mutex_);
@@ -45,7 +47,9 @@ std::unique_ptr<History> History::until(Sequence sequence) const {
   return out;
 }
 
-Sequence History::last() const { return commits_.empty() ? 0 : commits_.rbegin()->first; }
+Sequence History::last() const {
+  return commits_.empty() ? 0 : commits_.rbegin()->first;
+}
 
 std::optional<std::string> History::check(storage::Snapshot& snapshot) const {
   return check(snapshot, snapshot.sequence());
@@ -55,7 +59,8 @@ std::optional<std::string> History::check(storage::Snapshot& snapshot, Sequence 
   if (sequence > last()) return "commit " + std::to_string(sequence) + " was never made";
   std::uint64_t seen = 0;
   std::string previous;
-  for (auto cursor = snapshot.cursor({"", ""}, storage::Direction::kForward); cursor->valid(); cursor->next()) {
+  for (auto cursor = snapshot.cursor({"", ""}, storage::Direction::kForward); cursor->valid();
+       cursor->next()) {
     const std::string_view key = cursor->key();
     if (seen++ > 0 && key <= previous) return "keys out of order at " + std::string(key);
     previous = key;
@@ -80,7 +85,8 @@ std::optional<std::string> History::check(storage::Snapshot& snapshot, Sequence 
   }
   const std::uint64_t live = std::prev(live_keys_.upper_bound(sequence))->second;
   if (seen != live) {
-    return std::to_string(seen) + " keys instead of " + std::to_string(live) + " after commit " + std::to_string(sequence);
+    return std::to_string(seen) + " keys instead of " + std::to_string(live) + " after commit " +
+           std::to_string(sequence);
   }
   return std::nullopt;
 }

@@ -45,10 +45,12 @@ struct Ack {
 };
 
 /// How many keys job `job` of a thread writes, and what is in them: known to both processes.
-int keys_of(const Ack& a) { return 1 + static_cast<int>((a.round * 31 + a.thread * 7 + a.job * 13) % 5); }
+int keys_of(const Ack& a) {
+  return 1 + static_cast<int>((a.round * 31 + a.thread * 7 + a.job * 13) % 5);
+}
 std::string key_of(const Ack& a, int i) {
-  return "r" + std::to_string(a.round) + "/t" + std::to_string(a.thread) + "/j" + std::to_string(a.job) + "/" +
-         std::to_string(i);
+  return "r" + std::to_string(a.round) + "/t" + std::to_string(a.thread) + "/j" + std::to_string(a.job) +
+         "/" + std::to_string(i);
 }
 std::string value_of(const Ack& a, int i) {
   std::mt19937_64 random(a.round * 1000003 + a.thread * 10007 + a.job * 101 + static_cast<std::uint64_t>(i));
@@ -56,7 +58,9 @@ std::string value_of(const Ack& a, int i) {
   for (std::size_t at = 0; at < value.size(); at += 16) value[at] = static_cast<char>(random());
   return value;
 }
-std::string latest_key(std::uint32_t thread) { return "latest" + std::to_string(thread); }
+std::string latest_key(std::uint32_t thread) {
+  return "latest" + std::to_string(thread);
+}
 
 void work(Engine& engine, std::uint64_t round, std::uint32_t thread, int out) {
   std::mutex mutex;
@@ -100,7 +104,8 @@ std::optional<std::string> verify(Engine& engine, std::uint64_t rounds,
       const auto found = known.find({round, thread});
       static const Known kNone;
       const Known& k = found == known.end() ? kNone : found->second;
-      const std::uint32_t end = (k.acked.empty() ? 0 : *k.acked.rbegin() + 1) + 40;  // and the outstanding ones
+      const std::uint32_t end =
+          (k.acked.empty() ? 0 : *k.acked.rbegin() + 1) + 40;  // and the outstanding ones
       for (std::uint32_t job = 0; job < end; ++job) {
         const Ack ack{round, thread, job};
         int present = 0;
@@ -133,12 +138,14 @@ int kill_child(const std::string& directory, std::uint64_t round, int out) {
   const Ack started{round, 0xffffffff, 0};
   if (::write(out, &started, sizeof started) != sizeof started) return 3;
   std::vector<std::thread> threads;
-  for (std::uint32_t t = 0; t < kThreads; ++t) threads.emplace_back([&, t] { work(**engine, round, t, out); });
+  for (std::uint32_t t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] { work(**engine, round, t, out); });
   for (auto& thread : threads) thread.join();
   return 0;
 }
 
-KillReport kill_rounds(const std::string& program, const std::string& directory, int rounds, std::uint64_t seed) {
+KillReport kill_rounds(const std::string& program, const std::string& directory, int rounds,
+                       std::uint64_t seed) {
   KillReport report;
   std::mt19937_64 random(seed);
   std::map<std::pair<std::uint64_t, std::uint32_t>, Known> known;
@@ -153,7 +160,8 @@ KillReport kill_rounds(const std::string& program, const std::string& directory,
       ::close(ends[0]);
       const std::string number = std::to_string(round);
       const std::string out = std::to_string(ends[1]);
-      ::execl(program.c_str(), program.c_str(), "child", directory.c_str(), number.c_str(), out.c_str(), nullptr);
+      ::execl(program.c_str(), program.c_str(), "child", directory.c_str(), number.c_str(), out.c_str(),
+              nullptr);
       ::_exit(6);
     }
     ::close(ends[1]);
@@ -180,7 +188,8 @@ KillReport kill_rounds(const std::string& program, const std::string& directory,
     reader.join();
     ::close(ends[0]);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-      report.failure = "round " + std::to_string(round) + ": the child ended by itself, status " + std::to_string(status);
+      report.failure =
+          "round " + std::to_string(round) + ": the child ended by itself, status " + std::to_string(status);
       break;
     }
     ++report.rounds;

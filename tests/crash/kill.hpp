@@ -14,7 +14,8 @@ struct KillReport {
   std::optional<std::string> failure;
 };
 /// `program` is this executable.
-KillReport kill_rounds(const std::string& program, const std::string& directory, int rounds, std::uint64_t seed);
+KillReport kill_rounds(const std::string& program, const std::string& directory, int rounds,
+                       std::uint64_t seed);
 
 /// The child: works on `directory` until killed, and writes each acknowledgement to descriptor `out`.
 int kill_child(const std::string& directory, std::uint64_t round, int out);

@@ -16,14 +16,17 @@ namespace {
 using namespace reqld::crash;
 
 int usage() {
-  std::fprintf(stderr,
-               "usage: storage_crash short|long\n"
-               "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|pin] [--directory DIR]\n"
-               "       storage_crash kill [--rounds N] [--seed N] [--directory DIR]\n"
-               "       storage_crash faults|model [--rounds N] [--seed N] [--directory DIR]\n"
-               "short is what ./dev test runs, long what ./dev crash runs: all of these. With --break, a part of the\n"
-               "mechanism is off, and the run succeeds when the simulator notices. `tables` cuts the power on a database\n"
-               "with indexes, binaries, builds and drops, `power-cut` on bare keys of every size.\n");
+  std::fprintf(
+      stderr,
+      "usage: storage_crash short|long\n"
+      "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|pin] [--directory "
+      "DIR]\n"
+      "       storage_crash kill [--rounds N] [--seed N] [--directory DIR]\n"
+      "       storage_crash faults|model [--rounds N] [--seed N] [--directory DIR]\n"
+      "short is what ./dev test runs, long what ./dev crash runs: all of these. With --break, a part of the\n"
+      "mechanism is off, and the run succeeds when the simulator notices. `tables` cuts the power on a "
+      "database\n"
+      "with indexes, binaries, builds and drops, `power-cut` on bare keys of every size.\n");
   return 2;
 }
 
@@ -62,8 +65,9 @@ int run_power_cut(const Arguments& arguments, const std::string& directory, bool
   options.directory = directory;
   options.verbose = arguments.states > 300;
   const PowerCutReport report = power_cut(options);
-  std::printf("%s: %d states (%d in a recovery), %d failures%s%s\n", tables ? "tables" : "power-cut", report.states, report.second_states,
-              report.failures, report.failures > 0 ? "; first: " : "", report.first_failure.c_str());
+  std::printf("%s: %d states (%d in a recovery), %d failures%s%s\n", tables ? "tables" : "power-cut",
+              report.states, report.second_states, report.failures, report.failures > 0 ? "; first: " : "",
+              report.first_failure.c_str());
   std::fflush(stdout);
   if (options.broken == Broken::kNothing) {
     passed += report.states - report.failures;
@@ -93,7 +97,8 @@ int run_rounds(const char* name, Round round, const Arguments& arguments, const 
     const std::uint64_t seed = arguments.seed + static_cast<std::uint64_t>(i);
     if (auto problem = round(seed, directory + "/" + name)) {
       ++failures;
-      std::printf("%s: seed %llu FAILED: %s\n", name, static_cast<unsigned long long>(seed), problem->c_str());
+      std::printf("%s: seed %llu FAILED: %s\n", name, static_cast<unsigned long long>(seed),
+                  problem->c_str());
     }
   }
   std::printf("%s: %d rounds, %d failures\n", name, arguments.rounds, failures);
@@ -109,7 +114,8 @@ int run_faults(const Arguments& arguments, const std::string& directory) {
 }
 
 /// Everything, the parts that must fail included.
-int run_all(bool thorough, const Arguments& arguments, const std::string& program, const std::string& directory) {
+int run_all(bool thorough, const Arguments& arguments, const std::string& program,
+            const std::string& directory) {
   int status = 0;
   Arguments a = arguments;
   a.states = thorough ? 2000 : 60;
@@ -137,7 +143,8 @@ int run_all(bool thorough, const Arguments& arguments, const std::string& progra
 int main(int argc, char** argv) {
   if (argc < 2) return usage();
   const std::string command = argv[1];
-  if (command == "child" && argc == 5) return kill_child(argv[2], std::strtoull(argv[3], nullptr, 10), std::atoi(argv[4]));
+  if (command == "child" && argc == 5)
+    return kill_child(argv[2], std::strtoull(argv[3], nullptr, 10), std::atoi(argv[4]));
   Arguments arguments;
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -151,13 +158,16 @@ int main(int argc, char** argv) {
     } else if (name == "--directory") {
       arguments.directory = value;
     } else if (name == "--break") {
-      arguments.broken = value == "meta" ? Broken::kSavedMeta : value == "log" ? Broken::kLogSync : Broken::kPin;
+      arguments.broken = value == "meta"  ? Broken::kSavedMeta
+                         : value == "log" ? Broken::kLogSync
+                                          : Broken::kPin;
     } else {
       return usage();
     }
   }
-  const std::string base = arguments.directory.empty() ? (std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp")
-                                                       : arguments.directory;
+  const std::string base = arguments.directory.empty()
+                               ? (std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp")
+                               : arguments.directory;
   std::string pattern = base + "/reqld-crash-XXXXXX";
   const std::string directory = ::mkdtemp(pattern.data());
   int status = 2;

@@ -100,7 +100,8 @@ class Model {
   }
 
   /// A cursor against the map: the whole range, or jumping about in it.
-  std::optional<std::string> compare_cursor(Cursor& cursor, const KeyRange& range, Direction direction, const Map& map) {
+  std::optional<std::string> compare_cursor(Cursor& cursor, const KeyRange& range, Direction direction,
+                                            const Map& map) {
     auto lower = map.lower_bound(range.lower);
     auto upper = range.upper.empty() ? map.end() : map.lower_bound(range.upper);
     if (!range.upper.empty() && range.upper <= range.lower) upper = lower;
@@ -154,7 +155,8 @@ class Model {
     for (const auto direction : {Direction::kForward, Direction::kBackward}) {
       std::size_t n = 0;
       for (auto cursor = snapshot->cursor(all, direction); cursor->valid(); cursor->next()) ++n;
-      if (n != map_.size()) return "a full scan has " + std::to_string(n) + " keys, not " + std::to_string(map_.size());
+      if (n != map_.size())
+        return "a full scan has " + std::to_string(n) + " keys, not " + std::to_string(map_.size());
     }
     return std::nullopt;
   }
@@ -198,7 +200,8 @@ class Model {
     if (problem) return problem;
     if (kind <= 1) {
       if (result) return "a job succeeded that must fail";
-      if (kind == 1 && result.error().kind != ErrorKind::kKeyTooLong) return "the wrong error: " + result.error().message;
+      if (kind == 1 && result.error().kind != ErrorKind::kKeyTooLong)
+        return "the wrong error: " + result.error().message;
       return std::nullopt;
     }
     if (!result) return "a job failed: " + result.error().message;
@@ -234,7 +237,8 @@ class Model {
     go.set_value();
     for (auto& r : results) {
       const auto result = r.get();
-      if (!result && result.error().message != "meant to fail") return "a job failed: " + result.error().message;
+      if (!result && result.error().message != "meant to fail")
+        return "a job failed: " + result.error().message;
     }
     map_ = std::move(current);
     sequence_ = engine_->last_sequence();

@@ -60,7 +60,8 @@ class Simulator {
       auto recorded = record(options_.seed * 7919 + static_cast<std::uint64_t>(trace));
       if (!recorded) break;
       explore(*recorded, wanted, 0);
-      if (options_.verbose) std::fprintf(stderr, "%d states, %d failures\n", report_.states, report_.failures);
+      if (options_.verbose)
+        std::fprintf(stderr, "%d states, %d failures\n", report_.states, report_.failures);
     }
     return report_;
   }
@@ -74,7 +75,8 @@ class Simulator {
     trace.history = std::make_unique<History>();
     recorder::start(directory, {}, 1.0);
     bool good = true;
-    // Opened and closed more than once: making the database, closing it and starting clean are part of the run.
+    // Opened and closed more than once: making the database, closing it and starting clean are part of the
+    // run.
     for (int session = 0; session < 3 && good; ++session) {
       auto engine = Engine::open(small_engine(directory, options_.broken, seed));
       if (!engine) {
@@ -143,12 +145,14 @@ class Simulator {
         any = std::max(any, op.sequence);
         if (op.hard) hard = std::max(hard, op.sequence);
       }
-      const auto loss = static_cast<Loss>(std::uniform_int_distribution<int>(0, static_cast<int>(Loss::kCount) - 1)(random_));
+      const auto loss = static_cast<Loss>(
+          std::uniform_int_distribution<int>(0, static_cast<int>(Loss::kCount) - 1)(random_));
       const Disk disk = model.crash(loss, random_);
       ++report_.states;
       if (depth > 0) ++report_.second_states;
-      const std::string where = "cut at operation " + std::to_string(point) + " of " + std::to_string(trace.ops.size()) +
-                                ", lost: " + name_of(loss) + (depth > 0 ? ", in the recovery from another cut" : "");
+      const std::string where = "cut at operation " + std::to_string(point) + " of " +
+                                std::to_string(trace.ops.size()) + ", lost: " + name_of(loss) +
+                                (depth > 0 ? ", in the recovery from another cut" : "");
       const bool second = depth == 0 && std::uniform_int_distribution<int>(0, 14)(random_) == 0;
       if (options_.broken != Broken::kNothing) {
         check_apart(disk, *trace.history, hard, where);
@@ -174,8 +178,8 @@ class Simulator {
   }
 
   /// Reopens what is left and compares; goes on working with it, and cuts the power again when `second`.
-  void check(const Disk& disk, const History& history, Sequence must_have, const std::string& where, bool second,
-             int depth) {
+  void check(const Disk& disk, const History& history, Sequence must_have, const std::string& where,
+             bool second, int depth) {
     const std::string directory = options_.directory + "/state" + std::to_string(depth);
     store(disk, directory);
     Trace after;
@@ -204,7 +208,8 @@ class Simulator {
       if (options_.broken == Broken::kNothing && report_.failures <= 3) {
         const std::string kept = options_.directory + "/failed" + std::to_string(report_.failures);
         store(disk, kept);
-        std::fprintf(stderr, "FAILED %s: %s\n  the state is in %s\n", where.c_str(), problem->c_str(), kept.c_str());
+        std::fprintf(stderr, "FAILED %s: %s\n  the state is in %s\n", where.c_str(), problem->c_str(),
+                     kept.c_str());
       }
       return;
     }
@@ -215,8 +220,8 @@ class Simulator {
     auto snapshot = engine.snapshot();
     if (snapshot->sequence() != engine.last_sequence()) return "the snapshot is not of the last commit";
     if (snapshot->sequence() < must_have) {
-      return "commit " + std::to_string(must_have) + " was acknowledged, " + std::to_string(snapshot->sequence()) +
-             " is the last one there";
+      return "commit " + std::to_string(must_have) + " was acknowledged, " +
+             std::to_string(snapshot->sequence()) + " is the last one there";
     }
     try {
       auto problem = history.check(*snapshot);
@@ -228,7 +233,8 @@ class Simulator {
   }
 
   /// A recovered database is one to work with: a few more writes, a clean end, another look.
-  std::optional<std::string> go_on(std::unique_ptr<Engine> engine, History& history, const std::string& directory) {
+  std::optional<std::string> go_on(std::unique_ptr<Engine> engine, History& history,
+                                   const std::string& directory) {
     WorkloadOptions work;
     work.seed = random_();
     work.threads = 2;
@@ -263,6 +269,8 @@ class Simulator {
 
 }  // namespace
 
-PowerCutReport power_cut(const PowerCutOptions& options) { return Simulator(options).run(); }
+PowerCutReport power_cut(const PowerCutOptions& options) {
+  return Simulator(options).run();
+}
 
 }  // namespace reqld::crash

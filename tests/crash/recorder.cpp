@@ -9,8 +9,8 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <random>
@@ -83,10 +83,12 @@ ssize_t do_write(int fd, const iovec* pieces, int count, off_t offset) {
   }
   const auto transfer = [&]() -> ssize_t {
     if (allowed == size) {
-      return ::syscall(SYS_pwritev, fd, pieces, static_cast<unsigned long>(count), static_cast<unsigned long>(offset), 0UL);
+      return ::syscall(SYS_pwritev, fd, pieces, static_cast<unsigned long>(count),
+                       static_cast<unsigned long>(offset), 0UL);
     }
     std::string flat;
-    for (int i = 0; i < count; ++i) flat.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+    for (int i = 0; i < count; ++i)
+      flat.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
     return ::syscall(SYS_pwrite64, fd, flat.data(), allowed, offset);
   };
   if (!recording.load(std::memory_order_acquire)) return transfer();
@@ -99,7 +101,8 @@ ssize_t do_write(int fd, const iovec* pieces, int count, off_t offset) {
   op.kind = OpKind::kWrite;
   op.file = s.names.at(name);
   op.offset = static_cast<std::uint64_t>(offset);
-  for (int i = 0; i < count; ++i) op.bytes.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+  for (int i = 0; i < count; ++i)
+    op.bytes.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
   op.bytes.resize(static_cast<std::size_t>(n));
   s.ops.push_back(std::move(op));
   return n;
@@ -153,7 +156,8 @@ int do_open(const char* path, int flags, mode_t mode) {
   State& s = state();
   std::lock_guard lock(s.mutex);
   const int fd = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-  const std::string name = fd >= 0 && (flags & O_CREAT) != 0 ? name_in(path_of(fd), s.directory) : std::string();
+  const std::string name =
+      fd >= 0 && (flags & O_CREAT) != 0 ? name_in(path_of(fd), s.directory) : std::string();
   if (name.empty()) return fd;
   Op op;
   op.name = name;
@@ -237,9 +241,15 @@ ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
   const iovec piece{const_cast<void*>(data), size};
   return do_write(fd, &piece, 1, offset);
 }
-ssize_t pwrite64(int fd, const void* data, size_t size, off_t offset) { return pwrite(fd, data, size, offset); }
-ssize_t pwritev(int fd, const iovec* pieces, int count, off_t offset) { return do_write(fd, pieces, count, offset); }
-ssize_t pwritev64(int fd, const iovec* pieces, int count, off_t offset) { return do_write(fd, pieces, count, offset); }
+ssize_t pwrite64(int fd, const void* data, size_t size, off_t offset) {
+  return pwrite(fd, data, size, offset);
+}
+ssize_t pwritev(int fd, const iovec* pieces, int count, off_t offset) {
+  return do_write(fd, pieces, count, offset);
+}
+ssize_t pwritev64(int fd, const iovec* pieces, int count, off_t offset) {
+  return do_write(fd, pieces, count, offset);
+}
 
 // LMDB seeks and then writes; one thread uses that descriptor so.
 ssize_t writev(int fd, const iovec* pieces, int count) {
@@ -272,7 +282,9 @@ int fallocate(int fd, int mode, off_t offset, off_t size) {
   }
   return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
 }
-int fallocate64(int fd, int mode, off_t offset, off_t size) { return fallocate(fd, mode, offset, size); }
+int fallocate64(int fd, int mode, off_t offset, off_t size) {
+  return fallocate(fd, mode, offset, size);
+}
 
 int open(const char* path, int flags, ...) {
   mode_t mode = 0;
@@ -335,7 +347,8 @@ int unlink(const char* path) noexcept {
   return rc;
 }
 
-// The engine neither maps for writing nor truncates what it records; if it ever does, the simulator must learn it.
+// The engine neither maps for writing nor truncates what it records; if it ever does, the simulator must
+// learn it.
 int msync(void*, size_t, int) {
   std::fprintf(stderr, "msync is not modelled\n");
   std::abort();

@@ -1,5 +1,5 @@
-// Sees every write, sync and directory change below one directory, LMDB's included: this executable defines the libc
-// functions they go through. Records them in order, and makes them fail on demand.
+// Sees every write, sync and directory change below one directory, LMDB's included: this executable defines
+// the libc functions they go through. Records them in order, and makes them fail on demand.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,14 @@ enum class OpKind : std::uint8_t {
 
 struct Op {
   OpKind kind{};
-  int file = -1;             ///< kWrite, syncs, kCreate, kTruncate: a number per file, the same under every name
+  int file = -1;  ///< kWrite, syncs, kCreate, kTruncate: a number per file, the same under every name
   std::uint64_t offset = 0;  ///< kTruncate: the size
   std::string bytes;
   std::string name;
-  std::string new_name;       ///< kRename
-  std::uint64_t sync = 0;     ///< pairs a begin with its end
-  std::uint64_t sequence = 0; ///< kAck
-  bool hard = false;          ///< kAck
+  std::string new_name;        ///< kRename
+  std::uint64_t sync = 0;      ///< pairs a begin with its end
+  std::uint64_t sequence = 0;  ///< kAck
+  bool hard = false;           ///< kAck
 };
 
 /// Names in the directory when recording starts: their file numbers.

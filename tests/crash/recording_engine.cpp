@@ -42,7 +42,8 @@ class RecordingTxn final : public WriteTxn {
 
 class RecordingEngine final : public Engine {
  public:
-  RecordingEngine(std::unique_ptr<Engine> engine, History& history) : engine_(std::move(engine)), history_(history) {}
+  RecordingEngine(std::unique_ptr<Engine> engine, History& history)
+      : engine_(std::move(engine)), history_(history) {}
 
   std::unique_ptr<Snapshot> snapshot() override { return engine_->snapshot(); }
   void submit(Job job, Durability durability, Done done) override {
@@ -56,7 +57,9 @@ class RecordingEngine final : public Engine {
         durability, std::move(done));
   }
   void sync(Done done) override { engine_->sync(std::move(done)); }
-  void set_commit_listener(CommitListener listener) override { engine_->set_commit_listener(std::move(listener)); }
+  void set_commit_listener(CommitListener listener) override {
+    engine_->set_commit_listener(std::move(listener));
+  }
   std::size_t max_key_size() const override { return engine_->max_key_size(); }
   Sequence last_sequence() const override { return engine_->last_sequence(); }
   Sequence durable_sequence() const override { return engine_->durable_sequence(); }

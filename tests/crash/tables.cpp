@@ -97,7 +97,9 @@ class TableWorkload {
       if (!t) {
         TableInfo info;
         info.name = "t" + std::to_string(number);
-        wait([&](Engine::Done done) { db_.create_table(db_.catalog()->db("test")->id, info, std::move(done)); });
+        wait([&](Engine::Done done) {
+          db_.create_table(db_.catalog()->db("test")->id, info, std::move(done));
+        });
         continue;
       }
       const int dice = up_to(random, 9);
@@ -137,7 +139,8 @@ class TableWorkload {
       o.set("word", Datum::string(std::string(size, static_cast<char>('a' + up_to(random, 3)))));
     }
     if (up_to(random, 3)) {
-      o.set("tags", Datum::array({Datum::integer(up_to(random, 5)), Datum::string("tag"), Datum::integer(1)}));
+      o.set("tags",
+            Datum::array({Datum::integer(up_to(random, 5)), Datum::string("tag"), Datum::integer(1)}));
     }
     if (up_to(random, 2) == 0) o.set("file", Datum::binary(bytes(random)));
     return o.finish();
@@ -246,8 +249,8 @@ std::optional<std::string> check_tables(Engine& engine) {
   return std::to_string(report.problems) + " problems, the first: " + report.findings.front();
 }
 
-std::optional<std::string> settle_tables(std::unique_ptr<Engine> engine, History& history, const OnAck& on_ack,
-                                         Sequence& last) {
+std::optional<std::string> settle_tables(std::unique_ptr<Engine> engine, History& history,
+                                         const OnAck& on_ack, Sequence& last) {
   auto db = open(std::move(engine), history);
   if (!db) return "the database does not open: " + db.error().message;
   WorkloadOptions options;

@@ -66,7 +66,8 @@ class RandomJob {
       const int first = up_to(options_.keys);
       const KeyRange range{"key" + std::to_string(first), "key" + std::to_string(first) + "5"};
       std::vector<std::string> doomed;
-      for (auto c = txn.cursor(range, Direction::kForward); c->valid(); c->next()) doomed.emplace_back(c->key());
+      for (auto c = txn.cursor(range, Direction::kForward); c->valid(); c->next())
+        doomed.emplace_back(c->key());
       for (const auto& k : doomed) del(txn, k);
     } else if (kind < 18) {
       const int n = up_to(300);
@@ -104,7 +105,8 @@ class RandomJob {
 
 }  // namespace
 
-bool run_workload(storage::Engine& engine, const WorkloadOptions& options, History& history, const OnAck& on_ack) {
+bool run_workload(storage::Engine& engine, const WorkloadOptions& options, History& history,
+                  const OnAck& on_ack) {
   std::atomic<bool> good{true};
   std::vector<std::thread> threads;
   for (int t = 0; t < options.threads; ++t) {
@@ -124,7 +126,8 @@ bool run_workload(storage::Engine& engine, const WorkloadOptions& options, Histo
         engine.submit(
             [job, &history](WriteTxn& txn) -> Result<void> {
               auto ran = (*job)(txn);
-              // Recorded here, where the order of jobs is known; a job's writes count once its commit is made.
+              // Recorded here, where the order of jobs is known; a job's writes count once its commit is
+              // made.
               if (ran && !job->writes().writes.empty()) history.add(txn.sequence(), job->writes());
               return ran;
             },

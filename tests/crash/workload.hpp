@@ -28,6 +28,7 @@ struct WorkloadOptions {
 using OnAck = std::function<void(storage::Sequence, bool hard)>;
 
 /// Runs until every job is answered. False when one got an unexpected Error, said on stderr.
-bool run_workload(storage::Engine& engine, const WorkloadOptions& options, History& history, const OnAck& on_ack);
+bool run_workload(storage::Engine& engine, const WorkloadOptions& options, History& history,
+                  const OnAck& on_ack);
 
 }  // namespace reqld::crash

@@ -1,6 +1,7 @@
 // Random operations against std::map, reopened at random points; and readers beside a writer.
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -20,7 +21,7 @@ struct ModelTable {
 
 class Model {
  public:
-  Model(EngineKind kind, unsigned seed) : random_(seed), db_(kind, 500) {}
+  Model(EngineKind kind, unsigned seed) : kind_(kind), random_(seed), db_(kind, 500) {}
 
   void run(int steps) {
     for (int i = 0; i < steps; ++i) step();
@@ -55,6 +56,8 @@ class Model {
       verify();
     else if (dice < 18)
       check();
+    else if (dice < 19)
+      past_the_limits();
     else
       write(dice < 24);
   }
@@ -82,8 +85,58 @@ class Model {
   }
 
   std::string bytes() {
-    static const std::size_t kSizes[] = {0, 10, 499, 500, 501, 3000, 70'000};
-    return std::string(kSizes[random_() % std::size(kSizes)], static_cast<char>(random_()));
+    // Around the threshold, and around the size of a chunk.
+    static const std::size_t kSizes[] = {0, 1, 10, 499, 500, 501, 3000, 65'519, 65'520, 65'521, 131'041};
+    std::size_t size = kSizes[random_() % std::size(kSizes)];
+    if (kind_ == EngineKind::kReal && random_() % 100 == 0) size = (random_() % 10 + 1) << 20;
+    return std::string(size, static_cast<char>(random_()));
+  }
+
+  /// One of a hundred or so, of every type that a primary key can have, some of the greatest length.
+  Datum id() {
+    const int n = static_cast<int>(random_() % 20);
+    const auto length = [&] { return static_cast<std::size_t>(n < 15 ? n : 127); };
+    switch (random_() % 9) {
+      case 0:
+      case 1:
+        return Datum::integer(n);
+      case 2:
+        return Datum::number(n % 2 ? n + 0.5 : -1e100 * n);
+      case 3:
+        return Datum::string(std::string(length(), 's'));
+      case 4:
+        return Datum::string("row " + std::to_string(n));
+      case 5:
+        return Datum::boolean(n % 2 == 0);
+      case 6:
+        return Datum::binary(std::string(length(), 'b'));
+      case 7:
+        return Datum::time(n * 1e6, static_cast<std::int16_t>(n * 10));
+      default:
+        // Two bytes of the array's, two of the string's and nine of the number's: 129 in all at most.
+        return Datum::array({Datum::integer(n), Datum::string(std::string(n < 15 ? 3 : 116, 'a'))});
+    }
+  }
+
+  /// One byte more than a key may have, in any way: refused, and nothing has happened.
+  void past_the_limits() {
+    const Datum too_long[] = {Datum::string(std::string(128, 's')), Datum::binary(std::string(128, 'b')),
+                              Datum::array({Datum::integer(1), Datum::string(std::string(117, 'a'))})};
+    for (const Datum& d : too_long) CHECK_THROWS_AS((void)to_primary_key(d), DatumError);
+    ModelTable& t = any_table();
+    const auto put = [&](const std::string& key) {
+      return db_.run([&](Writer& w) -> Result<void> {
+        ObjectBuilder o;
+        o.set("id", Datum::integer(1));
+        if (auto good = w.put(*t.info, to_primary_key(Datum::integer(1)), o.finish()); !good)
+          return good.error();
+        if (auto bad = w.put(*t.info, key, o.finish()); !bad) return bad.error();
+        return Error{ErrorKind::kInvalid, "a key that is too long was taken"};
+      });
+    };
+    const auto refused = put(std::string(kMaxPrimaryKeyBytes + 1, 'k'));
+    REQUIRE(!refused.ok());
+    CHECK(refused.error().kind == ErrorKind::kKeyTooLong);
   }
 
   Datum document(const Datum& id) {
@@ -113,8 +166,7 @@ class Model {
     };
     std::vector<Op> ops;
     for (std::size_t n = 1 + random_() % 15; n > 0; --n) {
-      const Datum id = random_() % 2 ? Datum::integer(static_cast<int>(random_() % 50))
-                                     : Datum::string("row " + std::to_string(random_() % 30));
+      const Datum id = this->id();
       ops.push_back({id, static_cast<int>(random_() % 8), document(id)});
     }
     if (random_() % 4 == 0) db_.rerun_batches(1);
@@ -225,6 +277,7 @@ class Model {
     REQUIRE(report.ok());
   }
 
+  const EngineKind kind_;
   Random random_;
   TestDatabase db_;
   std::map<std::string, ModelTable> tables_;
@@ -247,6 +300,42 @@ TEST_CASE("random operations give what a map gives") {
     CAPTURE(seed);
     Model(kind, seed).run(150);
   }
+}
+
+TEST_CASE("binaries of every size up to 64 MB come back, also after a restart") {
+  TestDatabase db(EngineKind::kReal);
+  auto t = db.make_table("t");
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 1; size <= (std::size_t{64} << 20); size *= 8) {
+    if (size > 1) sizes.push_back(size - 1);
+    sizes.push_back(size);
+    if (size < (std::size_t{64} << 20)) sizes.push_back(size + 1);
+  }
+  sizes.insert(sizes.end(), {16'383, 16'384, 16'385, 65'519, 65'520, 65'521, std::size_t{64} << 20});
+  // Pieces that are alike would hide a mistake in their order.
+  std::string all(std::size_t{64} << 20, '\0');
+  for (std::size_t i = 0; i < all.size(); i += 4) {
+    const auto v = static_cast<std::uint32_t>(i * 2654435761u);
+    std::memcpy(all.data() + i, &v, sizeof v);
+  }
+  for (const std::size_t size : sizes) {
+    ObjectBuilder o;
+    o.set("id", Datum::integer(static_cast<std::int64_t>(size)));
+    o.set("file", Datum::binary(std::string_view(all).substr(0, size)));
+    db.put(*t, o.finish());
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (const std::size_t size : sizes) {
+      CAPTURE(size);
+      const auto row = db.get(*t, Datum::integer(static_cast<std::int64_t>(size)));
+      REQUIRE(row);
+      REQUIRE(row->get("file")->binary_bytes() == std::string_view(all).substr(0, size));
+    }
+    db.reopen();
+    t = db.find("t");
+  }
+  for (const std::size_t size : sizes) db.erase(*t, Datum::integer(static_cast<std::int64_t>(size)));
+  CHECK(db.eventually([&] { return db.keys_in(kBlobSpace) + db.keys_in(kChunkSpace) == 0; }));
 }
 
 TEST_CASE("readers beside a writer see whole commits") {
