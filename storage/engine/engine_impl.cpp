@@ -217,7 +217,8 @@ void EngineImpl::writer_loop() {
     {
       std::unique_lock lock(queue_mutex_);
       queue_wake_.wait(lock, [this] {
-        return stopping_ || !queue_.empty() || (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
+        return stopping_ || !queue_.empty() ||
+               (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
       });
       if (queue_.empty() && stopping_) return;
       requests.swap(queue_);
