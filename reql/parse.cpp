@@ -44,11 +44,13 @@ std::string_view view(const Json& v) { return {v.GetString(), v.GetStringLength(
 }  // namespace
 
 Node* Program::add_node() {
-  if (used_in_chunk_ == kChunk) {
-    chunks_.push_back(std::make_unique<Node[]>(kChunk));
-    used_in_chunk_ = 0;
+  if (free_ == free_end_) {
+    chunks_.push_back(std::make_unique<Node[]>(next_chunk_));
+    free_ = chunks_.back().get();
+    free_end_ = free_ + next_chunk_;
+    next_chunk_ = std::min(2 * next_chunk_, kLargestChunk);
   }
-  return &chunks_.back()[used_in_chunk_++];
+  return free_++;
 }
 
 const Node* Node::find_optarg(std::string_view name) const {
@@ -549,11 +551,26 @@ std::optional<std::string> arity_error(const TermDef& def, std::size_t count) {
 
 namespace {
 
+/// A JSON document whose nodes are on the stack while they are few.
+class SmallDocument {
+ public:
+  SmallDocument() : allocator_(memory_, sizeof memory_), document(&allocator_, kStackBytes, &heap_) {}
+
+ private:
+  static constexpr std::size_t kStackBytes = 1024;
+  alignas(16) char memory_[4096];
+  rapidjson::CrtAllocator heap_;
+  rapidjson::MemoryPoolAllocator<> allocator_;
+
+ public:
+  rapidjson::Document document;
+};
+
 void parse_document(std::string& text, rapidjson::Document& document) {
   // For the in-place parser a zero byte ends the text; no valid query holds one.
   const bool whole = !text.empty() && text.find('\0') == std::string::npos;
   // The parser looks at 16 bytes at a time, up to and past the end of the text.
-  if (whole) text.append(16, '\0');
+  if (whole) text.append(kQueryPaddingBytes, '\0');
   if (whole) document.ParseInsitu<kParseFlags>(text.data());
   if (!whole || document.HasParseError()) {
     throw QueryError(ReplyType::kClientError, "Client is buggy (failed to deserialize query).");
@@ -565,18 +582,18 @@ void parse_document(std::string& text, rapidjson::Document& document) {
 Ref<const Program> parse_query(std::string body) {
   Program* program = new Program;
   const Ref<const Program> owner(program);
-  rapidjson::Document document;
-  parse_document(body, document);
-  Parser(*program).query(document);
+  SmallDocument json;
+  parse_document(body, json.document);
+  Parser(*program).query(json.document);
   return owner;
 }
 
 Ref<const Program> parse_term(std::string text) {
   Program* program = new Program;
   const Ref<const Program> owner(program);
-  rapidjson::Document document;
-  parse_document(text, document);
-  Parser(*program).term(document);
+  SmallDocument json;
+  parse_document(text, json.document);
+  Parser(*program).term(json.document);
   return owner;
 }
 

@@ -11,6 +11,7 @@ namespace reqld::reql {
 namespace {
 
 constexpr const char* kCollection = "permissions";
+constexpr std::string_view kAdmin = "admin";
 constexpr char kSeparator = '/';
 
 // A user's name may hold anything: the ids, which do not, come first.
@@ -104,7 +105,7 @@ void PermissionCache::forget() {
 }
 
 bool PermissionCache::allows(const std::string& user, Permission permission, const PermissionScope& scope) {
-  if (user == "admin") return true;
+  if (user == kAdmin) return true;
   const auto all = grants();
   const auto granted = [&](const PermissionScope& at, Permission p) -> std::optional<bool> {
     const auto found = all->find(grant_key(user, at));
@@ -132,6 +133,12 @@ void require(Context& cx, Permission permission, const PermissionScope& scope) {
   if (cx.engine().permissions().allows(cx.client().user, permission, scope)) return;
   throw EvalError(ErrorCode::kPermission, "User `" + cx.client().user + "` does not have the required `" +
                                               std::string(permission_name(permission)) + "` permission.");
+}
+
+void require_on(Context& cx, Permission permission, const storage::TableInfo& table) {
+  // Most users are this one, who may do everything: no scope is made for the question.
+  if (cx.client().user == kAdmin) return;
+  require(cx, permission, PermissionScope{table.db_id, table.id});
 }
 
 }  // namespace reqld::reql

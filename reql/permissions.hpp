@@ -48,6 +48,8 @@ PermissionScope table_scope(Context& cx, Table& table);
 
 /// Throws "User `x` does not have the required `read` permission." (PERMISSION_ERROR) unless the query's user has it.
 void require(Context& cx, Permission permission, const PermissionScope& scope);
+/// The same for a stored table.
+void require_on(Context& cx, Permission permission, const storage::TableInfo& table);
 
 /// Grants, kept in memory for the checks. One per Engine; thread-safe.
 class PermissionCache {

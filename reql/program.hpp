@@ -63,13 +63,16 @@ class Program {
  private:
   friend class Parser;
   ~Program() = default;
-  static constexpr std::size_t kChunk = 16;
+  static constexpr std::size_t kFirstChunk = 6;
+  static constexpr std::size_t kLargestChunk = 96;
 
   Node* add_node();
 
   mutable std::atomic<std::uint32_t> refs_{0};
   std::vector<std::unique_ptr<Node[]>> chunks_;
-  std::size_t used_in_chunk_ = kChunk;
+  std::size_t next_chunk_ = kFirstChunk;
+  Node* free_ = nullptr;
+  Node* free_end_ = nullptr;
   Node* root_ = nullptr;
   std::vector<OptArg> global_optargs_;
 };

@@ -1,5 +1,6 @@
 #include "reql/query.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -30,6 +31,7 @@ std::uint8_t feed_note(FeedKind kind) {
 
 // What a coroutine's stack must keep free for everything below the evaluator (JSON, storage, libraries).
 constexpr std::ptrdiff_t kStackReserve = 48 * 1024;
+constexpr std::size_t kMostReserved = 64 * 1024;
 
 class QueryRun : public Query {
  public:
@@ -39,14 +41,14 @@ class QueryRun : public Query {
       program_ = parse_query(std::move(body));
       cx_.program = program_.get();
       noreply_ = literal_option("noreply");
-      entry_ = engine.running().add({{}, &client_, program_, std::chrono::steady_clock::now(), [this] { cancel(); }});
+      running_.client = &client_;
+      running_.program = program_;
+      running_.started = std::chrono::steady_clock::now();
+      running_.cancel = [this] { cancel(); };
+      engine.running().add(running_);
     } catch (const QueryError& e) {
       parse_error_ = error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
     }
-  }
-
-  ~QueryRun() override {
-    if (entry_) cx_.engine().running().remove(*entry_);
   }
 
   bool noreply() const override { return noreply_; }
@@ -55,12 +57,13 @@ class QueryRun : public Query {
     if (parse_error_) return *parse_error_;
     return guarded(suspender, [&] {
       read_options();
-      const auto began = std::chrono::steady_clock::now();
       Env env{cx_, nullptr};
+      if (!cx_.options.profile) return first_reply(eval(*program_->root(), env));
+      const auto began = std::chrono::steady_clock::now();
       const Value value = eval(*program_->root(), env);
       const auto evaluated = std::chrono::steady_clock::now();
       Reply reply = first_reply(value);
-      if (cx_.options.profile) reply.profile = make_profile(began, evaluated, std::chrono::steady_clock::now());
+      reply.profile = make_profile(began, evaluated, std::chrono::steady_clock::now());
       return reply;
     });
   }
@@ -161,6 +164,8 @@ class QueryRun : public Query {
   Reply atom(const Datum& d) {
     Reply reply;
     reply.type = ReplyType::kAtom;
+    // Text is a little longer than the encoding: most replies are written without growing.
+    reply.rows.reserve(std::min(d.encoded_size() * 5 / 4 + 32, kMostReserved));
     append_json(d, reply.rows);
     return reply;
   }
@@ -224,7 +229,7 @@ class QueryRun : public Query {
   Ref<Stream> stream_;
   Batch batch_;
   bool noreply_ = false;
-  std::optional<RunningQueries::Entry> entry_;
+  RunningQuery running_;  // last: it is unlisted before what it shows goes
 };
 
 }  // namespace

@@ -89,6 +89,9 @@ class Query {
   virtual void cancel() = 0;
 };
 
+/// How much a query's text grows by while it is parsed: with so much spare capacity it is not copied.
+inline constexpr std::size_t kQueryPaddingBytes = 16;
+
 /// Parses the body of a START message, `[1, term, optargs]`, into a query. `body` is consumed (parsed in place).
 /// Parse and compile errors come out of `start` as its reply, so this never fails.
 /// Thread: the connection's reactor.

@@ -1,52 +1,94 @@
 // The queries under way, for the `jobs` table.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <list>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "reql/program.hpp"
 #include "reql/query.hpp"
 
 namespace reqld::reql {
 
-/// One query between its START and its last reply.
-struct RunningQuery {
+class RunningQueries;
+
+/// One query between its START and its last reply. Lives in the query; listed from add() to its destruction.
+class RunningQuery {
+ public:
+  RunningQuery() = default;
+  RunningQuery(const RunningQuery&) = delete;
+  RunningQuery& operator=(const RunningQuery&) = delete;
+  ~RunningQuery();
+
   std::string id;  ///< set when somebody first looks
-  const ClientInfo* client;
+  const ClientInfo* client = nullptr;
   Ref<const Program> program;
   std::chrono::steady_clock::time_point started;
   std::function<void()> cancel;
+
+ private:
+  friend class RunningQueries;
+  RunningQueries* list_ = nullptr;  ///< null: not listed
+  std::size_t shard_ = 0;
+  RunningQuery* next_ = nullptr;
+  RunningQuery* previous_ = nullptr;
 };
 
-/// Thread-safe.
+/// Thread-safe. In parts, so that the threads that serve connections do not wait for each other.
 class RunningQueries {
  public:
-  using Entry = std::list<RunningQuery>::iterator;
-
-  Entry add(RunningQuery query) {
-    const std::lock_guard lock(mutex_);
-    queries_.push_front(std::move(query));
-    return queries_.begin();
+  void add(RunningQuery& query) {
+    query.list_ = this;
+    query.shard_ = this_threads_shard();
+    Shard& shard = shards_[query.shard_];
+    const std::lock_guard lock(shard.mutex);
+    query.next_ = shard.first;
+    if (shard.first) shard.first->previous_ = &query;
+    shard.first = &query;
+    ++shard.started;
   }
-  void remove(Entry entry) {
-    std::list<RunningQuery> gone;
-    const std::lock_guard lock(mutex_);
-    gone.splice(gone.begin(), queries_, entry);
+  void remove(RunningQuery& query) {
+    Shard& shard = shards_[query.shard_];
+    const std::lock_guard lock(shard.mutex);
+    (query.previous_ ? query.previous_->next_ : shard.first) = query.next_;
+    if (query.next_) query.next_->previous_ = query.previous_;
+  }
+  /// How many there have been in all.
+  std::uint64_t started() {
+    std::uint64_t started = 0;
+    for (Shard& shard : shards_) {
+      const std::lock_guard lock(shard.mutex);
+      started += shard.started;
+    }
+    return started;
   }
   /// Calls `each` for every query; they cannot end meanwhile.
   template <typename F>
   void for_each(F&& each) {
-    const std::lock_guard lock(mutex_);
-    for (RunningQuery& query : queries_) each(query);
+    for (Shard& shard : shards_) {
+      const std::lock_guard lock(shard.mutex);
+      for (RunningQuery* query = shard.first; query; query = query->next_) each(*query);
+    }
   }
 
  private:
-  std::mutex mutex_;
-  std::list<RunningQuery> queries_;
+  static constexpr std::size_t kShards = 16;
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    RunningQuery* first = nullptr;
+    std::uint64_t started = 0;
+  };
+  static std::size_t this_threads_shard();
+
+  std::array<Shard, kShards> shards_;
 };
+
+inline RunningQuery::~RunningQuery() {
+  if (list_) list_->remove(*this);
+}
 
 }  // namespace reqld::reql

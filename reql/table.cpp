@@ -179,7 +179,7 @@ class StoredTable : public Table {
   std::shared_ptr<const storage::TableInfo> stored() const override { return info_; }
 
  private:
-  void require_read(Context& cx) const { require(cx, Permission::kRead, {info_->db_id, info_->id}); }
+  void require_read(Context& cx) const { require_on(cx, Permission::kRead, *info_); }
 
   std::shared_ptr<const storage::IndexInfo> ready_index(const std::string& name) {
     lookup_index(*this, name);

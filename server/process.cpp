@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -35,6 +36,15 @@ std::size_t raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
+}
+
+void keep_freed_memory() {
+  constexpr int kLargestHeapBlockBytes = 32 << 20;  // the most that the library allows
+  constexpr int kKeptBytesPerArena = 16 << 20;
+  constexpr int kArenas = 8;  // a bound on what all of them keep together
+  mallopt(M_MMAP_THRESHOLD, kLargestHeapBlockBytes);
+  mallopt(M_TRIM_THRESHOLD, kKeptBytesPerArena);
+  mallopt(M_ARENA_MAX, kArenas);
 }
 
 std::string change_user(const std::string& user, const std::string& group) {

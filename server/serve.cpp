@@ -99,6 +99,7 @@ int serve(const config::Options& options, bool create) {
     return fail(error);
   if (const std::string error = change_user(options.run_user, options.run_group); !error.empty())
     return fail(error);
+  keep_freed_memory();
   const std::size_t files = raise_file_limit();
   hold_signals();
 

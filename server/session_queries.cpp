@@ -23,6 +23,14 @@ protocol::Response to_response(reql::Reply&& reply) {
   return response;
 }
 
+/// A copy that the parser can pad in place.
+std::string with_room(std::string_view body) {
+  std::string copy;
+  copy.reserve(body.size() + reql::kQueryPaddingBytes);
+  copy.append(body);
+  return copy;
+}
+
 std::string token_text(std::uint64_t token) {
   return std::to_string(protocol::printable_token(token));
 }
@@ -35,7 +43,7 @@ void Session::dispatch(std::uint64_t token, std::string_view body, std::string* 
   const protocol::Envelope envelope = protocol::read_envelope(body);
   switch (envelope.type) {
     case QueryType::kStart:
-      start_query(token, owned_body != nullptr ? std::move(*owned_body) : std::string(body));
+      start_query(token, owned_body != nullptr ? std::move(*owned_body) : with_room(body));
       break;
     case QueryType::kContinue:
       continue_query(token);

@@ -158,23 +158,36 @@ LmdbEnv::Usage LmdbEnv::usage() {
   return usage;
 }
 
-void LmdbEnv::enter_gate() {
+LmdbEnv::Shard& LmdbEnv::home() {
+  static std::atomic<std::size_t> threads{0};
+  thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
+  return shards_[mine];
+}
+
+std::int64_t LmdbEnv::active() const {
+  std::int64_t sum = 0;
+  for (const Shard& shard : shards_) sum += shard.active.load(std::memory_order_seq_cst);
+  return sum;
+}
+
+void LmdbEnv::enter_gate(Shard& shard) {
   for (;;) {
-    active_.fetch_add(1, std::memory_order_seq_cst);
+    shard.active.fetch_add(1, std::memory_order_seq_cst);
     if (!gate_closed_.load(std::memory_order_seq_cst)) return;
-    active_.fetch_sub(1, std::memory_order_seq_cst);
+    shard.active.fetch_sub(1, std::memory_order_seq_cst);
     std::unique_lock lock(gate_mutex_);
     gate_opened_.wait(lock, [this] { return !gate_closed_.load(); });
   }
 }
 
 MDB_txn* LmdbEnv::acquire_read() {
-  thread_local const std::size_t home = std::hash<std::thread::id>{}(std::this_thread::get_id()) % kShards;
+  Shard& mine = home();
+  const std::size_t first = static_cast<std::size_t>(&mine - shards_.data());
   for (int attempt = 0;; ++attempt) {
-    enter_gate();
+    enter_gate(mine);
     MDB_txn* txn = nullptr;
     for (std::size_t i = 0; i < kShards && txn == nullptr; ++i) {
-      Shard& shard = shards_[(home + i) % kShards];
+      Shard& shard = shards_[(first + i) % kShards];
       std::lock_guard lock(shard.mutex);
       if (!shard.idle.empty()) {
         txn = shard.idle.back();
@@ -187,7 +200,7 @@ MDB_txn* LmdbEnv::acquire_read() {
     }
     const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
     if (rc == 0) return txn;
-    active_.fetch_sub(1, std::memory_order_seq_cst);
+    mine.active.fetch_sub(1, std::memory_order_seq_cst);
     // Every slot of the reader table is taken, or the writer is about to reopen after a failure: both pass.
     constexpr int kAttempts = 100'000;
     if (attempt == kAttempts) throw std::runtime_error(std::string("storage: no snapshot: ") + mdb_strerror(rc));
@@ -196,13 +209,13 @@ MDB_txn* LmdbEnv::acquire_read() {
 }
 
 void LmdbEnv::release_read(MDB_txn* txn) {
-  thread_local const std::size_t home = std::hash<std::thread::id>{}(std::this_thread::get_id()) % kShards;
+  Shard& mine = home();
   mdb_txn_reset(txn);
   {
-    std::lock_guard lock(shards_[home].mutex);
-    shards_[home].idle.push_back(txn);
+    std::lock_guard lock(mine.mutex);
+    mine.idle.push_back(txn);
   }
-  active_.fetch_sub(1, std::memory_order_seq_cst);
+  mine.active.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 MDB_txn* LmdbEnv::pin() {
@@ -223,10 +236,10 @@ Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std:
   for (;;) {
     gate_closed_.store(true, std::memory_order_seq_cst);
     const auto until = steady_clock::now() + patience;
-    while (active_.load(std::memory_order_seq_cst) != 0 && steady_clock::now() < until) {
+    while (active() != 0 && steady_clock::now() < until) {
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
-    const bool quiet = active_.load(std::memory_order_seq_cst) == 0;
+    const bool quiet = active() == 0;
     if (quiet) rc = change();
     {
       std::lock_guard lock(gate_mutex_);

@@ -89,7 +89,11 @@ class LmdbEnv {
  private:
   LmdbEnv() = default;
   int open_env(unsigned flags, std::uint64_t map);
-  void enter_gate();
+  struct Shard;
+  /// The calling thread's.
+  Shard& home();
+  void enter_gate(Shard& shard);
+  std::int64_t active() const;
   /// Calls `change` at a moment with no snapshot open.
   Result<void> without_snapshots(const std::function<int()>& change, std::string_view call);
 
@@ -101,12 +105,13 @@ class LmdbEnv {
   std::uint64_t page_size_ = 0;
 
   // Snapshots in use, and the gate that a growth of the map closes for them.
-  std::atomic<std::int64_t> active_{0};
   std::atomic<bool> gate_closed_{false};
   std::mutex gate_mutex_;
   std::condition_variable gate_opened_;
 
+  // In parts, so that threads that read do not wait for each other.
   struct alignas(64) Shard {
+    std::atomic<std::int64_t> active{0};  ///< snapshots that were taken here; they may be let go elsewhere
     std::mutex mutex;
     std::vector<MDB_txn*> idle;
   };

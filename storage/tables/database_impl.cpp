@@ -49,7 +49,7 @@ Result<void> DatabaseImpl::start() {
   if (fresh && options_.engine.read_only)
     return Error{ErrorKind::kNotFound, "There is no database in " + options_.engine.directory + "."};
   if (fresh) {
-    catalog_ = std::make_shared<const Catalog>();
+    set_catalog(std::make_shared<const Catalog>());
     const Uuid id = make_uuid();
     const DbInfo test{.id = make_uuid(), .name = "test"};
     const Result<Sequence> made = run_inner(
@@ -79,18 +79,32 @@ Result<void> DatabaseImpl::start() {
   id_ = *id;
   for (auto heads = view.cursor(whole_space(kHeadSpace)); heads->valid(); heads->next())
     next_stamp_ = std::max(next_stamp_, decode_head(heads->value()).stamp + 1);
-  std::shared_ptr<const Catalog> catalog = load_catalog(view, parts_);
-  {
-    std::lock_guard lock(catalog_mutex_);
-    catalog_ = std::move(catalog);
-  }
+  set_catalog(load_catalog(view, parts_));
   if (!options_.engine.read_only) background_.start();
   return {};
 }
 
 std::shared_ptr<const Catalog> DatabaseImpl::catalog() const {
+  // Every query asks, on every thread: each keeps the newest catalog with a count of its own, so that they share
+  // neither a lock nor a counter. A function of its own, since a coroutine may come back on another thread.
+  struct Newest {
+    std::uint64_t version = 0;
+    std::shared_ptr<const std::shared_ptr<const Catalog>> catalog;
+  };
+  thread_local Newest newest;
+  if (newest.version != catalog_version_.load(std::memory_order_acquire)) {
+    std::lock_guard lock(catalog_mutex_);
+    newest.catalog = std::make_shared<const std::shared_ptr<const Catalog>>(catalog_);
+    newest.version = catalog_version_.load(std::memory_order_relaxed);
+  }
+  return {newest.catalog, newest.catalog->get()};
+}
+
+void DatabaseImpl::set_catalog(std::shared_ptr<const Catalog> catalog) {
+  static std::atomic<std::uint64_t> versions{0};  // of all databases of the process
   std::lock_guard lock(catalog_mutex_);
-  return catalog_;
+  catalog_ = std::move(catalog);
+  catalog_version_.store(versions.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 std::unique_ptr<Reader> DatabaseImpl::reader() {
@@ -205,10 +219,7 @@ void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& d
     after->tables.emplace(std::pair(table->db_id, table->name), table);
     after->tables_by_id.emplace(id, std::move(table));
   }
-  {
-    std::lock_guard lock(catalog_mutex_);
-    catalog_ = after;
-  }
+  set_catalog(after);
   for (const Uuid& id : tables) {
     const auto old = before->tables_by_id.find(id);
     if (old == before->tables_by_id.end()) continue;

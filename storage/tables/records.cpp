@@ -282,7 +282,7 @@ const DbInfo* Catalog::db(const std::string& name) const {
 }
 
 std::shared_ptr<const TableInfo> Catalog::table(const DbInfo& db, const std::string& name) const {
-  const auto it = tables.find({db.id, name});
+  const auto it = tables.find(TableNameLess::View(db.id, name));
   return it == tables.end() ? nullptr : it->second;
 }
 
