@@ -11,9 +11,9 @@ namespace reqld::server {
 /// As many open files as the system allows. Returns how many that is.
 std::size_t raise_file_limit();
 
-/// Has the C library keep freed memory for the next request instead of giving it back at once: a query with a file
-/// of a megabyte takes and frees several such blocks, and each would be faulted in page by page. Once, before any
-/// thread is started.
+/// Has the C library keep freed memory for the next request instead of giving it back at once: a query with a
+/// file of a megabyte takes and frees several such blocks, and each would be faulted in page by page. Once,
+/// before any thread is started.
 void keep_freed_memory();
 
 /// Gives up root for a user and a group; either may be empty.

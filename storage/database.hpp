@@ -95,7 +95,8 @@ struct TableNameLess {
 /// its rows answer kNotFound.
 struct Catalog {
   std::map<std::string, std::shared_ptr<const DbInfo>> dbs;                                 ///< by name
-  std::map<std::pair<Uuid, std::string>, std::shared_ptr<const TableInfo>, TableNameLess> tables;  ///< by (db id, name)
+  std::map<std::pair<Uuid, std::string>, std::shared_ptr<const TableInfo>, TableNameLess>
+      tables;  ///< by (db id, name)
   std::map<Uuid, std::shared_ptr<const TableInfo>> tables_by_id;
   const DbInfo* db(const std::string& name) const;
   std::shared_ptr<const TableInfo> table(const DbInfo& db, const std::string& name) const;

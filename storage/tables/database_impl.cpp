@@ -85,8 +85,9 @@ Result<void> DatabaseImpl::start() {
 }
 
 std::shared_ptr<const Catalog> DatabaseImpl::catalog() const {
-  // Every query asks, on every thread: each keeps the newest catalog with a count of its own, so that they share
-  // neither a lock nor a counter. A function of its own, since a coroutine may come back on another thread.
+  // Every query asks, on every thread: each keeps the newest catalog with a count of its own, so that they
+  // share neither a lock nor a counter. A function of its own, since a coroutine may come back on another
+  // thread.
   struct Newest {
     std::uint64_t version = 0;
     std::shared_ptr<const std::shared_ptr<const Catalog>> catalog;

@@ -82,7 +82,8 @@ class DatabaseImpl final : public Database {
 
   mutable std::mutex catalog_mutex_;
   std::shared_ptr<const Catalog> catalog_;
-  std::atomic<std::uint64_t> catalog_version_{~std::uint64_t{0}};  ///< no two catalogs of the process have the same
+  std::atomic<std::uint64_t> catalog_version_{
+      ~std::uint64_t{0}};  ///< no two catalogs of the process have the same
   SharedParts parts_;
 
   // A listener may be removed from within a call to another; never taken while the catalog's mutex is held.
