@@ -7,6 +7,7 @@
 #include "reql/eval.hpp"
 #include "reql/order.hpp"
 #include "reql/sequence.hpp"
+#include "reql/streams/distinct_values.hpp"
 #include "reql/streams/sort.hpp"
 #include "reql/streams/step.hpp"
 #include "reql/terms/families.hpp"
@@ -72,25 +73,6 @@ Value order_argument(Args& args) { return args.value(0); }
 
 using DatumSet = std::unordered_set<Datum, DatumHash>;
 
-/// Leaves one of equal rows that follow each other.
-class DistinctStep : public RowStep {
- public:
-  bool is_stateless() const override { return false; }
-  void run(Context&, Batch& rows, std::size_t from) override {
-    std::size_t to = from;
-    for (std::size_t i = from; i < rows.size(); ++i) {
-      if (last_ && *last_ == rows[i]) continue;
-      last_ = rows[i];
-      if (to != i) rows[to] = std::move(rows[i]);
-      ++to;
-    }
-    rows.resize(to);
-  }
-
- private:
-  std::optional<Datum> last_;
-};
-
 /// Turns documents into the values of one of their fields.
 class FieldValueStep : public RowStep {
  public:
@@ -131,7 +113,7 @@ Value distinct_by_index(Args& args, const Value& v, const std::string& index) {
   const std::string present = slice.index.empty() ? primary_key : slice.index;
   if (index != primary_key) {
     if (present != index && (slice.bounded || slice.order != Order::kNone)) refuse();
-    return Value(step_stream(slice.table->index_values(args.cx(), index, slice.bounds), make_ref<DistinctStep>()));
+    return Value(distinct_values(args.cx(), slice.table, index, slice.bounds));
   }
   const Ref<Stream> keys = step_stream(slice_stream(args.cx(), slice), make_ref<FieldValueStep>(primary_key));
   // A secondary index meets a row once for each of its entries.
