@@ -337,7 +337,7 @@ class Parser {
       const std::string_view name = view(member.name);
       const Place inner{&place, -1, name};
       const auto& accepted = node.def->optargs;
-      if (!node.def->any_optargs && std::find(accepted.begin(), accepted.end(), name) == accepted.end()) {
+      if (!node.def->any_optargs && std::ranges::find(accepted, name, &Optarg::name) == accepted.end()) {
         fail(&inner, "Unrecognized optional argument `" + std::string(name) + "`.");
       }
       if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");

@@ -116,12 +116,28 @@ Value changes(Args& args) {
   return Value(make_feed(args.cx(), std::move(source), options));
 }
 
-constexpr std::string_view kOptargs[] = {"squash",        "changefeed_queue_size", "include_initial",
-                                         "include_states", "include_offsets",      "include_types"};
+constexpr Optarg kOptargs[] = {
+    {"squash", "true: changes of a row that nobody has fetched yet become one; a number: gather for so many seconds"},
+    {"changefeed_queue_size", "how many changes may wait to be fetched (100000); the reader is told how many were left out"},
+    {"include_initial", "present rows first (false)"},
+    {"include_states", "also {state: 'initializing'} and {state: 'ready'} (false)"},
+    {"include_offsets", "`old_offset` and `new_offset`, where order_by and limit are watched (false)"},
+    {"include_types", "a `type` in every change: add, remove, change, initial, uninitial or state (false)"},
+};
+
+constexpr Example kChangesExamples[] = {
+    {"r.table('players').get(1).changes(include_initial=True).limit(1)['new_val']['name']",
+     R"([170,[[170,[[71,[[152,[[16,[[15,["players"]],1]]],{"include_initial":true}],1]],"new_val"]],"name"]])",
+     R"(["Ann"])"},
+    {"r.expr([1]).changes()", "[152,[[2,[1]]]]", "Cannot call `changes` on an eager stream."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kChanges, .name = "changes", .arity = exactly(1), .flags = kReadsTable | kNonDeterministic, .eval = changes,
-     .optargs = kOptargs, .doc = "A feed of the changes of rows, optionally with their present values first."},
+     .optargs = kOptargs,
+     .signature = "stream or row.changes() → feed",
+     .doc = "A feed of the changes of rows, optionally with their present values first.",
+     .examples = kChangesExamples},
 };
 
 }  // namespace

@@ -156,18 +156,64 @@ Value sample(Args& args) {
   return source.with(stream_of_rows(std::move(rows), true));
 }
 
-constexpr std::string_view kIndexOptarg[] = {"index"};
+constexpr Optarg kIndexOptarg[] = {
+    {"index", "the index that gives the order or the values; in order_by also within asc or desc"},
+};
+
+constexpr Example kOrderByExamples[] = {
+    {"r.table('players').order_by(r.desc('score'))['name']",
+     R"([170,[[41,[[15,["players"]],[74,["score"]]]],"name"]])",
+     R"(["Cy","Ann","Bob"])"},
+    {"r.table('players').order_by('name', index='team')['name']",
+     R"([170,[[41,[[15,["players"]],"name"],{"index":"team"}],"name"]])",
+     R"(["Bob","Ann","Cy"])"},
+};
+constexpr Example kAscExamples[] = {
+    {"r.expr([{'n': 2}, {'n': 1}]).order_by(r.asc('n'))['n']",
+     R"([170,[[41,[[2,[{"n":2},{"n":1}]],[73,["n"]]]],"n"]])",
+     "[1,2]"},
+    {"r.asc('n')", R"([73,["n"]])", "ASC may only be used as an argument to ORDER_BY or UNION."},
+};
+constexpr Example kDescExamples[] = {
+    {"r.expr([3, 1, 2]).order_by(r.desc(lambda n: n))",
+     "[41,[[2,[3,1,2]],[74,[[69,[[2,[1]],[10,[1]]]]]]]]",
+     "[3,2,1]"},
+};
+constexpr Example kDistinctExamples[] = {
+    {"r.expr([2, 1, 2]).distinct()", "[42,[[2,[2,1,2]]]]", "[1,2]"},
+    {"r.table('players').distinct(index='team')",
+     R"([42,[[15,["players"]]],{"index":"team"}])",
+     R"(["blue","red"])"},
+};
+constexpr Example kSampleExamples[] = {
+    {"r.expr([1, 2, 3]).sample(2).count()", "[43,[[81,[[2,[1,2,3]],2]]]]", "2"},
+    {"r.expr([1]).sample(-1)",
+     "[81,[[2,[1]],-1]]",
+     "Number of items to sample must be non-negative, got `-1`."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kOrderBy, .name = "order_by", .arity = at_least(1), .flags = kForbidsWrites, .eval = order_by,
-     .optargs = kIndexOptarg, .doc = "Rows in the order of fields, functions, or an index; each may be in asc or desc."},
-    {.type = TermType::kAsc, .name = "asc", .arity = exactly(1), .eval = order_argument, .doc = "Ascending, in order_by and union."},
+     .optargs = kIndexOptarg,
+     .signature = "sequence.order_by(field or function, …) → sequence",
+     .doc = "Rows in the order of fields, functions, or an index; each may be in asc or desc.",
+     .examples = kOrderByExamples},
+    {.type = TermType::kAsc, .name = "asc", .arity = exactly(1), .eval = order_argument,
+     .signature = "r.asc(field or function) → ordering",
+     .doc = "Ascending, in order_by and union.",
+     .examples = kAscExamples},
     {.type = TermType::kDesc, .name = "desc", .arity = exactly(1), .eval = order_argument,
-     .doc = "Descending, in order_by and union."},
+     .signature = "r.desc(field or function) → ordering",
+     .doc = "Descending, in order_by and union.",
+     .examples = kDescExamples},
     {.type = TermType::kDistinct, .name = "distinct", .arity = exactly(1), .eval = distinct, .optargs = kIndexOptarg,
-     .doc = "The different rows of a sequence, or the different values of an index."},
+     .signature = "sequence.distinct() → array\ntable.distinct(index=name) → sequence",
+     .doc = "The different rows of a sequence, or the different values of an index.",
+     .examples = kDistinctExamples},
     {.type = TermType::kSample, .name = "sample", .arity = exactly(2), .flags = kNonDeterministic, .eval = sample,
-     .doc = "So many rows, picked at random."},
+     .signature = "sequence.sample(number) → array",
+     .doc = "So many rows, picked at random.",
+     .examples = kSampleExamples},
 };
 
 }  // namespace

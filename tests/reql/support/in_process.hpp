@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "datum/json.hpp"
 #include "http_fetch/fetcher.hpp"
 #include "js/pool.hpp"
 #include "reql/engine.hpp"
@@ -57,6 +58,25 @@ class BlockingSuspender : public Suspender {
   const char* floor_;
 };
 
+/// The reply as on the wire.
+inline std::string as_wire(const Reply& reply) {
+  std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
+  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
+  if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
+    wire += ",\"b\":[";
+    for (const Frame& frame : reply.backtrace) {
+      if (wire.back() != '[') wire += ',';
+      if (std::holds_alternative<std::string>(frame)) {
+        append_json_string(std::get<std::string>(frame), wire);
+      } else {
+        wire += std::to_string(std::get<std::int32_t>(frame));
+      }
+    }
+    wire += ']';
+  }
+  return wire + '}';
+}
+
 /// An engine on an empty database in a directory that goes with it.
 class InProcess {
  public:
@@ -74,7 +94,7 @@ class InProcess {
     REQUIRE_MESSAGE(fetcher.ok(), fetcher.error().message);
     fetcher_ = std::move(*fetcher);
     // No worker is started before JavaScript is asked for.
-    javascript_ = std::make_unique<js::Pool>(js::Options{});
+    javascript_ = std::make_unique<js::Pool>(js::Options{.worker_path = REQLD_JS_WORKER});
     engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
   }
   ~InProcess() {
