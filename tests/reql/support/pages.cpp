@@ -122,6 +122,14 @@ std::string flags_text(TermFlags flags) {
   return out;
 }
 
+// So that not every new case changes the page.
+int rounded_down(int cases) {
+  constexpr int kSteps[] = {500, 200, 100, 50, 20, 10, 5};
+  const auto* const step =
+      std::find_if(std::begin(kSteps), std::end(kSteps), [&](int n) { return n <= cases; });
+  return step == std::end(kSteps) ? std::min(cases, 1) : *step;
+}
+
 std::string optargs_text(const TermDef& def) {
   if (def.any_optargs) return "any";
   std::string out;
@@ -191,13 +199,14 @@ std::string status_page(const std::vector<ProtocolTerm>& protocol, const std::ma
   const auto there = std::count_if(protocol.begin(), protocol.end(),
                                    [](const auto& t) { return find_term(t.number) != nullptr; });
   std::string out(kGenerated);
-  out += "# ReQL: what there is\n\n" + std::to_string(there) + " of the " + std::to_string(protocol.size()) +
-         " terms of the protocol definition of RethinkDB 2.4.4, and FORMAT of its main branch, are there.\n"
-         "*cases*: steps of [tests/cases](../tests/cases) that use the term. *recorded*: replies recorded "
-         "from RethinkDB 2.4.4 that\n"
-         "use it; [tests/conformance/expected.txt](../tests/conformance/expected.txt) says how many of them "
-         "are answered alike.\n"
-         "What each does: [reql_reference.md](reql_reference.md).\n\n"
+  out += "# ReQL: what there is\n\n" + std::to_string(there) + " of " + std::to_string(protocol.size()) +
+         " terms are there: those of the protocol definition of RethinkDB 2.4.4, and FORMAT of its main "
+         "branch.\n"
+         "*cases*: how many steps of [tests/cases](../tests/cases) use the term, at least. *recorded*: "
+         "replies recorded from\n"
+         "RethinkDB 2.4.4 that use it; [tests/conformance/expected.txt](../tests/conformance/expected.txt) "
+         "says how many of them\n"
+         "are answered alike. What each does: [reql_reference.md](reql_reference.md).\n\n"
          "| | term | there | arguments | options | | cases | recorded |\n|--:|---|---|---|---|---|--:|--:|\n";
   for (const ProtocolTerm& term : protocol) {
     const TermDef* def = find_term(term.number);
@@ -209,7 +218,7 @@ std::string status_page(const std::vector<ProtocolTerm>& protocol, const std::ma
     if (def) out += optargs_text(*def);
     out += " | ";
     if (def) out += flags_text(def->flags);
-    out += " | " + std::to_string(known == cases.end() ? 0 : known->second) + " | " +
+    out += " | " + std::to_string(rounded_down(known == cases.end() ? 0 : known->second)) + " | " +
            std::to_string(term.recorded_steps) + " |\n";
   }
   return out;
