@@ -73,6 +73,6 @@ TEST_CASE("every term says what it is, and shows it") {
     CHECK(def->signature.find(" → ") != std::string_view::npos);
     CHECK(def->doc.ends_with('.'));
     CHECK(!def->examples.empty());
-    for (const Optarg& optarg : def->optargs) CHECK_MESSAGE(!optarg.doc.empty(), optarg.name);
+    for (const Optarg& option : def->optargs) CHECK_MESSAGE(!option.doc.empty(), option.name);
   }
 }
