@@ -1,7 +1,9 @@
 #include "reql/merge.hpp"
 
+#include <cstdint>
 #include <optional>
 
+#include "datum/encoding.hpp"
 #include "reql/error.hpp"
 
 namespace reqld::reql {
@@ -9,19 +11,27 @@ namespace reqld::reql {
 namespace {
 
 constexpr std::string_view kTypeField = "$reql_type$";
+constexpr std::string_view kLiteral = "LITERAL";
 
-bool holds_literal(const Datum& d) {
-  if (d.is(Type::kArray)) {
-    for (std::size_t i = 0; i < d.array_size(); ++i) {
-      if (holds_literal(d.at(i))) return true;
-    }
-  } else if (d.is(Type::kObject)) {
-    if (is_literal(d)) return true;
-    for (std::size_t i = 0; i < d.object_size(); ++i) {
-      if (holds_literal(d.value_at(i))) return true;
-    }
+// Whether the encoded value at `p` is or has a literal. Every written document is asked, on the writer's thread: so the
+// bytes are looked at where they are.
+bool holds_literal(const std::uint8_t* p) {
+  const Tag tag = encoding::tag_at(p);
+  if (tag != Tag::kArray && tag != Tag::kObject) return false;
+  const encoding::Container container(p);
+  if (tag == Tag::kObject) {
+    const std::uint8_t* type = container.find(kTypeField);
+    if (type && encoding::tag_at(type) == Tag::kString && encoding::text_at(type) == kLiteral) return true;
+  }
+  for (std::uint32_t i = 0; i < container.count(); ++i) {
+    if (holds_literal(tag == Tag::kObject ? container.value(i) : container.at(i))) return true;
   }
   return false;
+}
+
+bool holds_literal(const Datum& d) {
+  const std::uint8_t* bytes = d.slice_data();
+  return bytes && holds_literal(bytes);
 }
 
 // `d` with the literals inside taken out: what a value with no counterpart on the left becomes. nullopt: nothing is left of it.
@@ -47,7 +57,7 @@ std::optional<Datum> without_literals(const Datum& d) {
 bool is_literal(const Datum& d) {
   if (!d.is(Type::kObject)) return false;
   const auto type = d.get(kTypeField);
-  return type && type->is(Type::kString) && type->as_string() == "LITERAL";
+  return type && type->is(Type::kString) && type->as_string() == kLiteral;
 }
 
 Datum merge(const Datum& left, const Datum& right) {
@@ -69,15 +79,10 @@ Datum merge(const Datum& left, const Datum& right) {
 }
 
 void refuse_literals(const Datum& d) {
-  if (is_literal(d)) {
+  if (holds_literal(d)) {
     throw_logic(
         "Stray literal keyword found: literal is only legal inside of the object passed to merge or update and cannot nest "
         "inside other literals.");
-  }
-  if (d.is(Type::kObject)) {
-    for (std::size_t i = 0; i < d.object_size(); ++i) refuse_literals(d.value_at(i));
-  } else if (d.is(Type::kArray)) {
-    for (std::size_t i = 0; i < d.array_size(); ++i) refuse_literals(d.at(i));
   }
 }
 
