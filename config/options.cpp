@@ -139,6 +139,19 @@ po::parsed_options parse(const Texts& arguments) {
       .run();
 }
 
+/// What is wrong with the arguments. Boost fills in names at places like %option%, and then again in what it
+/// has filled in: for ever, when an argument has such a place.
+std::string reason(const std::exception& error, const Texts& arguments) {
+  constexpr const char* kPlaces[] = {"%option%", "%canonical_option%", "%original_token%", "%prefix%",
+                                     "%value%"};
+  const auto bad = std::find_if(arguments.begin(), arguments.end(), [&](const Text& argument) {
+    return std::any_of(std::begin(kPlaces), std::end(kPlaces),
+                       [&](const char* place) { return argument.find(place) != Text::npos; });
+  });
+  const bool of_boost = dynamic_cast<const po::error_with_option_name*>(&error) != nullptr;
+  return of_boost && bad != arguments.end() ? fmt::format("cannot understand '{}'", *bad) : error.what();
+}
+
 std::string trimmed(const std::string& text) {
   const auto first = text.find_first_not_of(" \t\r");
   if (first == std::string::npos) return {};
@@ -168,7 +181,7 @@ void read_file(const std::string& file_name, po::variables_map& values) {
       if (ignored.count("config-file") != 0)
         throw Refusal("config-file cannot be set in a configuration file");
     } catch (const std::exception& error) {
-      throw Refusal(fmt::format("{}:{}: {}.", file_name, number, error.what()));
+      throw Refusal(fmt::format("{}:{}: {}.", file_name, number, reason(error, {argument})));
     }
     arguments.push_back(argument);
   }
@@ -350,7 +363,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments,
     return line;
   } catch (const po::error& error) {
     CommandLine line;
-    line.error = fmt::format("{}. `reqld help` lists the options.", error.what());
+    line.error = fmt::format("{}. `reqld help` lists the options.", reason(error, arguments));
     line.error.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(line.error.front())));
     return line;
   }
