@@ -29,7 +29,8 @@ class FeedElement {
   mutable std::atomic<const std::string*> json_{nullptr};
 };
 
-/// One change as the feeds of one watch get it. All of them show it alike, so what they show is computed once.
+/// One change as the feeds of one watch get it. All of them show it alike, so what they show is computed
+/// once.
 class FeedChange {
  public:
   FeedChange(const storage::RowChange& change, bool old_in, bool new_in)
@@ -63,8 +64,8 @@ class FeedChange {
   const bool old_within = false;  ///< old_row is there, and lies in what is watched
   const bool new_within = false;
 
-  /// What `make()` answered when it was asked first. What it throws is passed on and not kept: that is the asking query's.
-  /// Thread-safe; `make` may run on two threads at once.
+  /// What `make()` answered when it was asked first. What it throws is passed on and not kept: that is the
+  /// asking query's. Thread-safe; `make` may run on two threads at once.
   template <typename Make>
   const FeedElement& element(Make make) const;
 

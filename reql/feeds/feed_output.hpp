@@ -12,12 +12,15 @@
 
 namespace reqld::reql {
 
-/// A queue of elements: its own, and those that a change shares with all who show it. Used by the feed's query.
+/// A queue of elements: its own, and those that a change shares with all who show it. Used by the feed's
+/// query.
 class FeedOutput {
  public:
   void push(Datum element) { items_.push_back({{}, nullptr, std::move(element)}); }
   /// `element` belongs to `change`.
-  void push(FeedChangeRef change, const FeedElement& element) { items_.push_back({std::move(change), &element, Datum()}); }
+  void push(FeedChangeRef change, const FeedElement& element) {
+    items_.push_back({std::move(change), &element, Datum()});
+  }
 
   std::size_t size() const { return items_.size() - at_; }
   bool empty() const { return size() == 0; }

@@ -16,9 +16,11 @@ WatchedRows watched_rows(const ChangeSource& source) {
     rows.range = {key, key + '\0'};
     return rows;
   }
-  if (!source.index.empty() && source.index != source.table->primary_key) rows.index = source.table->indexes.at(source.index);
+  if (!source.index.empty() && source.index != source.table->primary_key)
+    rows.index = source.table->indexes.at(source.index);
   rows.range = key_range(source.bounds);
-  rows.everything = !rows.index && source.bounds.lower.is(Type::kMinVal) && source.bounds.upper.is(Type::kMaxVal);
+  rows.everything =
+      !rows.index && source.bounds.lower.is(Type::kMinVal) && source.bounds.upper.is(Type::kMaxVal);
   return rows;
 }
 
@@ -41,7 +43,8 @@ Datum initial_element(const FeedOptions& options, const Datum& value, std::optio
   ObjectBuilder element;
   element.set("new_val", value);
   if (options.include_types) element.set("type", Datum::string("initial"));
-  if (options.include_offsets && offset) element.set("new_offset", Datum::number(static_cast<double>(*offset)));
+  if (options.include_offsets && offset)
+    element.set("new_offset", Datum::number(static_cast<double>(*offset)));
   return element.finish();
 }
 
@@ -64,7 +67,8 @@ Datum change_element(const FeedOptions& options, const Datum& old_val, const Dat
   return element.finish();
 }
 
-Datum change_element(Context& cx, const ChangeSource& source, const FeedOptions& options, const FeedChange& change) {
+Datum change_element(Context& cx, const ChangeSource& source, const FeedOptions& options,
+                     const FeedChange& change) {
   const Datum old_val = change.old_within ? run_steps(cx, source.steps, change.old_row) : Datum();
   const Datum new_val = change.new_within ? run_steps(cx, source.steps, change.new_row) : Datum();
   return old_val == new_val ? Datum() : change_element(options, old_val, new_val);
@@ -72,15 +76,19 @@ Datum change_element(Context& cx, const ChangeSource& source, const FeedOptions&
 
 Datum skipped_element(std::size_t skipped) {
   ObjectBuilder element;
-  element.set("error", Datum::string("Changefeed cache over array size limit, skipped " + std::to_string(skipped) + " elements."));
+  element.set("error", Datum::string("Changefeed cache over array size limit, skipped " +
+                                     std::to_string(skipped) + " elements."));
   return element.finish();
 }
 
-void throw_feed_aborted() { throw_op_failed("Changefeed aborted (unavailable)."); }
+void throw_feed_aborted() {
+  throw_op_failed("Changefeed aborted (unavailable).");
+}
 
 void settle_subscription(Context& cx) {
   const auto result = await_storage(cx, [&](auto done) {
-    cx.database().submit([](storage::Writer&) { return storage::Result<void>(); }, storage::Durability::kSoft, std::move(done));
+    cx.database().submit([](storage::Writer&) { return storage::Result<void>(); }, storage::Durability::kSoft,
+                         std::move(done));
   });
   if (!result) throw_storage_error(result.error());
 }

@@ -34,8 +34,8 @@ struct FeedOptions {
 class FeedPart {
  public:
   virtual ~FeedPart() = default;
-  /// Appends some of the initial values; true when that was the last of them. Called until then before any `drain`, also by
-  /// feeds that show no initial values (with `show` false): they start to count from there.
+  /// Appends some of the initial values; true when that was the last of them. Called until then before any
+  /// `drain`, also by feeds that show no initial values (with `show` false): they start to count from there.
   virtual bool initial(Context& cx, bool show, FeedOutput& out) = 0;
   /// Appends what has changed since.
   virtual void drain(Context& cx, FeedOutput& out) = 0;
@@ -59,15 +59,17 @@ Datum initial_element(const FeedOptions& options, const Datum& value, std::optio
 Datum change_element(const FeedOptions& options, const Datum& old_val, const Datum& new_val,
                      std::optional<std::size_t> old_offset = {}, std::optional<std::size_t> new_offset = {});
 /// What a source of rows shows of a change; null when that is nothing.
-Datum change_element(Context& cx, const ChangeSource& source, const FeedOptions& options, const FeedChange& change);
+Datum change_element(Context& cx, const ChangeSource& source, const FeedOptions& options,
+                     const FeedChange& change);
 Datum skipped_element(std::size_t skipped);
 [[noreturn]] void throw_feed_aborted();
 
-/// Waits until every write that may have missed a new subscription is committed. Call between subscribing and reading.
+/// Waits until every write that may have missed a new subscription is committed. Call between subscribing and
+/// reading.
 void settle_subscription(Context& cx);
 
-/// Takes changes from a subscription, but for those that are `known` already: throws when the table is gone, shows what was
-/// skipped, squashes where that is wanted.
+/// Takes changes from a subscription, but for those that are `known` already: throws when the table is gone,
+/// shows what was skipped, squashes where that is wanted.
 std::deque<FeedChangeRef> take_changes(FeedHub::Handle& handle, const FeedOptions& options, FeedOutput& out,
                                        const std::function<bool(const FeedChange&)>& known);
 

@@ -26,7 +26,8 @@ class FeedStream : public Stream {
   FeedKind feed_kind() const override { return kind_; }
   bool includes_states() const override { return options_.include_states; }
   bool ready(const std::function<void()>& wake) override {
-    if (!pending_.empty() || initialized_ < parts_.size() || (!said_ready_ && options_.include_states)) return true;
+    if (!pending_.empty() || initialized_ < parts_.size() || (!said_ready_ && options_.include_states))
+      return true;
     if (parts_.size() == 1) return parts_[0]->ready(wake);
     // Whichever part is first wakes; the others are then late.
     const auto woken = std::make_shared<std::atomic<bool>>(false);
@@ -80,16 +81,21 @@ class FeedStream : public Stream {
 
 FeedKind kind_of(const ChangeSource& source) {
   switch (source.kind) {
-    case ChangeSource::Kind::kPoint: return FeedKind::kPoint;
-    case ChangeSource::Kind::kLimit: return FeedKind::kOrderByLimit;
-    case ChangeSource::Kind::kSystem: return source.key.is_null() ? FeedKind::kStream : FeedKind::kPoint;
-    default: return FeedKind::kStream;
+    case ChangeSource::Kind::kPoint:
+      return FeedKind::kPoint;
+    case ChangeSource::Kind::kLimit:
+      return FeedKind::kOrderByLimit;
+    case ChangeSource::Kind::kSystem:
+      return source.key.is_null() ? FeedKind::kStream : FeedKind::kPoint;
+    default:
+      return FeedKind::kStream;
   }
 }
 
 namespace {
 
-void add_parts(Context& cx, ChangeSource source, const FeedOptions& options, std::vector<std::unique_ptr<FeedPart>>& out) {
+void add_parts(Context& cx, ChangeSource source, const FeedOptions& options,
+               std::vector<std::unique_ptr<FeedPart>>& out) {
   switch (source.kind) {
     case ChangeSource::Kind::kRange:
     case ChangeSource::Kind::kPoint: {
@@ -98,8 +104,12 @@ void add_parts(Context& cx, ChangeSource source, const FeedOptions& options, std
       out.push_back(make_rows_part(cx, std::move(source), of_part));
       break;
     }
-    case ChangeSource::Kind::kLimit: out.push_back(make_limit_part(cx, std::move(source), options)); break;
-    case ChangeSource::Kind::kSystem: out.push_back(make_system_part(cx, std::move(source), options)); break;
+    case ChangeSource::Kind::kLimit:
+      out.push_back(make_limit_part(cx, std::move(source), options));
+      break;
+    case ChangeSource::Kind::kSystem:
+      out.push_back(make_system_part(cx, std::move(source), options));
+      break;
     case ChangeSource::Kind::kUnion:
       for (ChangeSource& part : source.parts) {
         // What is done to the union is done to each part.

@@ -53,7 +53,8 @@ std::optional<FeedToken> decode_token(std::string_view text) {
     return std::nullopt;
   }
   const std::string_view bytes(reinterpret_cast<const char*>(decoded), size);
-  if (size != kBytes || bytes[0] != kVersion || get(bytes.substr(23)) != checksum(bytes.substr(0, 23))) return std::nullopt;
+  if (size != kBytes || bytes[0] != kVersion || get(bytes.substr(23)) != checksum(bytes.substr(0, 23)))
+    return std::nullopt;
   FeedToken token;
   token.incarnation = get(bytes.substr(1, 8));
   token.position.at.sequence = get(bytes.substr(9, 8));

@@ -10,11 +10,16 @@ namespace reqld::reql {
 
 namespace {
 
-// Queues that the writer itself fills after a commit. Each costs it a tenth of a microsecond or, with somebody to wake, two.
+// Queues that the writer itself fills after a commit. Each costs it a tenth of a microsecond or, with
+// somebody to wake, two.
 constexpr std::size_t kLittleWork = 64;
 
+// Changes that wait for the thread.
+constexpr std::size_t kMaxWaiting = 100'000;
+
 bool is_one_key(const storage::KeyRange& range) {
-  return range.upper.size() == range.lower.size() + 1 && range.upper.back() == '\0' && range.upper.starts_with(range.lower);
+  return range.upper.size() == range.lower.size() + 1 && range.upper.back() == '\0' &&
+         range.upper.starts_with(range.lower);
 }
 
 // Whether the same job changes the row again.
@@ -72,11 +77,12 @@ FeedHub::~FeedHub() {
   thread_.join();
 }
 
-FeedHub::Handle::~Handle() { hub_.remove(watch_, queue_); }
+FeedHub::Handle::~Handle() {
+  hub_.remove(watch_, queue_);
+}
 
 void FeedHub::Handle::wake_at(Clock::time_point when) {
-  queue_->wake_at(when);
-  hub_.set_alarm(when, queue_);
+  if (queue_->wake_at(when)) hub_.set_alarm(when, queue_);
 }
 
 FeedHub::Lookup& FeedHub::lookup_of(TableWatches& watches, const WatchedRows& rows) {
@@ -178,21 +184,58 @@ bool FeedHub::is_little_work(const std::vector<storage::RowChange>& changes) {
 void FeedHub::on_changes(const std::vector<storage::RowChange>& changes) {
   // Nothing may overtake what the thread has yet to do.
   if (work_left_.load(std::memory_order_acquire) == 0 && is_little_work(changes)) return distribute(changes);
-  hand_over({changes, std::nullopt});
+  hand_over({.changes = changes});
 }
 
 void FeedHub::on_catalog(const storage::CatalogChange& change) {
   if (work_left_.load(std::memory_order_acquire) == 0) return catalog_changed(change);
-  hand_over({{}, change});
+  hand_over({.catalog = change});
 }
 
 void FeedHub::hand_over(Work work) {
   {
     const std::lock_guard lock(work_mutex_);
+    changes_waiting_ += work.changes.size();
+    if (changes_waiting_ > kMaxWaiting) give_up_waiting(work);
     work_left_.fetch_add(1, std::memory_order_relaxed);
     work_.push_back(std::move(work));
   }
   work_came_.notify_one();
+}
+
+// The thread cannot keep up with the writer: every feed of the tables concerned is told that it lost so much.
+void FeedHub::give_up_waiting(Work& work) {
+  const auto count = [&](Work& of) {
+    for (const storage::RowChange& change : of.changes) ++work.lost[change.table->id];
+    for (const auto& [table, changes] : of.lost) {
+      if (&of != &work) work.lost[table] += changes;
+    }
+    if (!of.changes.empty()) work.lost_until = std::max(work.lost_until, of.changes.back().at.sequence);
+    of.changes.clear();
+  };
+  for (Work& earlier : work_) {
+    count(earlier);
+    earlier.lost.clear();
+  }
+  count(work);
+  changes_waiting_ = 0;
+}
+
+void FeedHub::tell_lost(const Work& work) {
+  const std::shared_lock lock(mutex_);
+  for (const auto& [table, changes] : work.lost) {
+    const auto at = tables_.find(table);
+    if (at == tables_.end()) continue;
+    const auto tell = [lost = changes](const Watch& watch) {
+      for (const auto& queue : watch.subscribers) {
+        queue->lose(lost);
+        queue->announce();
+      }
+    };
+    at->second.primary.for_each(tell);
+    for (const auto& [id, by_index] : at->second.secondary) by_index.lookup.for_each(tell);
+  }
+  delivered_.store(work.lost_until, std::memory_order_release);
 }
 
 void FeedHub::set_alarm(Clock::time_point at, const std::shared_ptr<Subscription>& queue) {
@@ -209,12 +252,11 @@ void FeedHub::run() {
     if (!work_.empty()) {
       const Work work = std::move(work_.front());
       work_.pop_front();
+      changes_waiting_ -= work.changes.size();
       lock.unlock();
-      if (work.catalog) {
-        catalog_changed(*work.catalog);
-      } else {
-        distribute(work.changes);
-      }
+      if (work.catalog) catalog_changed(*work.catalog);
+      if (!work.lost.empty()) tell_lost(work);
+      if (!work.changes.empty()) distribute(work.changes);
       work_left_.fetch_sub(1, std::memory_order_release);
       lock.lock();
       continue;
@@ -224,8 +266,9 @@ void FeedHub::run() {
       const auto queue = alarms_.top().queue.lock();
       alarms_.pop();
       lock.unlock();
-      if (queue) queue->alarm(now);
+      const auto again = queue ? queue->alarm(now) : std::nullopt;
       lock.lock();
+      if (again) alarms_.push({*again, queue});
       continue;
     }
     if (alarms_.empty()) {
@@ -236,7 +279,8 @@ void FeedHub::run() {
   }
 }
 
-// Lookups of ranges are built when they are first needed: a thousand feeds may come and go between two changes.
+// Lookups of ranges are built when they are first needed: a thousand feeds may come and go between two
+// changes.
 bool FeedHub::is_prepared(const std::vector<storage::RowChange>& changes) const {
   return std::all_of(changes.begin(), changes.end(), [&](const storage::RowChange& change) {
     const auto at = tables_.find(change.table->id);
@@ -263,7 +307,8 @@ void FeedHub::distribute(const std::vector<storage::RowChange>& changes) {
   const auto all = [&] {
     for (std::size_t i = 0; i < changes.size(); ++i) {
       const auto at = tables_.find(changes[i].table->id);
-      if (at != tables_.end()) distribute(at->second, changes[i], at->second.net > 0 && is_superseded(changes, i), touched);
+      if (at != tables_.end())
+        distribute(at->second, changes[i], at->second.net > 0 && is_superseded(changes, i), touched);
     }
     // Told when everything is there, so that each is told once.
     for (const auto& queue : touched) {
@@ -282,7 +327,8 @@ void FeedHub::distribute(const std::vector<storage::RowChange>& changes) {
   delivered_.store(changes.back().at.sequence, std::memory_order_release);
 }
 
-void FeedHub::distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded, Touched& touched) {
+void FeedHub::distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded,
+                         Touched& touched) {
   watches.primary.find(change.key, [&](const Watch& watch) {
     if (superseded && watch.rows.net) return;
     push(watch, change, !change.old_row.is_null(), !change.new_row.is_null(), touched);
@@ -302,7 +348,9 @@ void FeedHub::distribute(const TableWatches& watches, const storage::RowChange& 
       values.clear();
       by_index.index->function->keys(row, values);
       for (const Datum& value : values) {
-        by_index.lookup.find(to_key(value), [&](const Watch& watch) { met.push_back({&watch, !is_new, is_new}); });
+        by_index.lookup.find(to_key(value), [&](const Watch& watch) {
+          met.push_back({&watch, !is_new, is_new});
+        });
       }
     }
     std::stable_sort(met.begin(), met.end(), [](const Met& a, const Met& b) { return a.watch < b.watch; });
@@ -317,7 +365,8 @@ void FeedHub::distribute(const TableWatches& watches, const storage::RowChange& 
   }
 }
 
-void FeedHub::push(const Watch& watch, const storage::RowChange& change, bool old_within, bool new_within, Touched& touched) {
+void FeedHub::push(const Watch& watch, const storage::RowChange& change, bool old_within, bool new_within,
+                   Touched& touched) {
   const auto shared = std::make_shared<const FeedChange>(change, old_within, new_within);
   for (const auto& queue : watch.subscribers) {
     if (queue->push(shared)) touched.push_back(queue);
@@ -343,9 +392,10 @@ void FeedHub::catalog_changed(const storage::CatalogChange& change) {
     };
     if (table == change.after->tables_by_id.end()) watches.primary.for_each(abort);
     for (const auto& [index_id, by_index] : watches.secondary) {
-      const bool there = table != change.after->tables_by_id.end() &&
-                         std::any_of(table->second->indexes.begin(), table->second->indexes.end(),
-                                     [&, &wanted = index_id](const auto& index) { return index.second->id == wanted; });
+      const bool there =
+          table != change.after->tables_by_id.end() &&
+          std::any_of(table->second->indexes.begin(), table->second->indexes.end(),
+                      [&, &wanted = index_id](const auto& index) { return index.second->id == wanted; });
       if (!there) by_index.lookup.for_each(abort);
     }
   }

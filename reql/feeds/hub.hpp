@@ -29,13 +29,13 @@ struct WatchedRows {
   storage::KeyRange range;                          ///< of keys of rows or values of the index
   bool everything = false;                          ///< all rows: no range
   bool net = false;                                 ///< of what one job does to a row, only the last
-  /// Feeds that watch the same rows and have the same text show changes alike, so one of them looks at a change for all. Empty:
-  /// this feed is like no other.
+  /// Feeds that watch the same rows and have the same text show changes alike, so one of them looks at a
+  /// change for all. Empty: this feed is like no other.
   std::string alike;
 };
 
-/// One per Engine. Costs a write nothing where nobody watches its table. The writer hands over what is more than a little work to
-/// a thread of the hub's own.
+/// One per Engine. Costs a write nothing where nobody watches its table. The writer hands over what is more
+/// than a little work to a thread of the hub's own.
 class FeedHub : public storage::ChangeListener {
   struct Watch;
 
@@ -61,7 +61,8 @@ class FeedHub : public storage::ChangeListener {
     const std::shared_ptr<Subscription> queue_;
   };
 
-  std::unique_ptr<Handle> subscribe(const WatchedRows& rows, std::size_t capacity, std::chrono::microseconds delay = {});
+  std::unique_ptr<Handle> subscribe(const WatchedRows& rows, std::size_t capacity,
+                                    std::chrono::microseconds delay = {});
   /// Changes of the catalog.
   std::unique_ptr<Handle> subscribe_catalog(std::size_t capacity);
 
@@ -110,6 +111,8 @@ class FeedHub : public storage::ChangeListener {
   struct Work {
     std::vector<storage::RowChange> changes;
     std::optional<storage::CatalogChange> catalog;
+    std::map<storage::Uuid, std::size_t> lost;  // changes of tables that were not delivered
+    storage::Sequence lost_until = 0;
   };
   struct Alarm {
     Clock::time_point at;
@@ -122,12 +125,16 @@ class FeedHub : public storage::ChangeListener {
   bool is_little_work(const std::vector<storage::RowChange>& changes);
   void distribute(const std::vector<storage::RowChange>& changes);
   using Touched = std::vector<std::shared_ptr<Subscription>>;
-  void distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded, Touched& touched);
+  void distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded,
+                  Touched& touched);
   bool is_prepared(const std::vector<storage::RowChange>& changes) const;
   void prepare(const std::vector<storage::RowChange>& changes);
-  void push(const Watch& watch, const storage::RowChange& change, bool old_within, bool new_within, Touched& touched);
+  void push(const Watch& watch, const storage::RowChange& change, bool old_within, bool new_within,
+            Touched& touched);
   void catalog_changed(const storage::CatalogChange& change);
   void hand_over(Work work);
+  void give_up_waiting(Work& work);
+  void tell_lost(const Work& work);
   void set_alarm(Clock::time_point at, const std::shared_ptr<Subscription>& queue);
   void run();
 
@@ -142,6 +149,7 @@ class FeedHub : public storage::ChangeListener {
   std::mutex work_mutex_;
   std::condition_variable work_came_;
   std::deque<Work> work_;
+  std::size_t changes_waiting_ = 0;
   std::atomic<std::size_t> work_left_{0};  // what waits or is being done
   std::priority_queue<Alarm> alarms_;
   bool stopping_ = false;

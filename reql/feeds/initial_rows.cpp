@@ -36,16 +36,19 @@ bool InitialRows::hold(const FeedChange& change) const {
   return !done_;
 }
 
-void InitialRows::read_point(storage::Reader& reader, Context& cx, const FeedOptions& options, FeedOutput& out) {
+void InitialRows::read_point(storage::Reader& reader, Context& cx, const FeedOptions& options,
+                             FeedOutput& out) {
   const auto row = reader.get(*source_.table, rows_.range.lower);
   out.push(initial_element(options, run_steps(cx, source_.steps, row.value_or(Datum()))));
   read_until_.push_back({rows_.range.upper, last_});
   done_ = true;
 }
 
-void InitialRows::read_step(storage::Reader& reader, Context& cx, const FeedOptions& options, FeedOutput& out) {
+void InitialRows::read_step(storage::Reader& reader, Context& cx, const FeedOptions& options,
+                            FeedOutput& out) {
   std::vector<storage::Row> rows;
-  auto resume = reader.scan(*source_.table, {next_, rows_.range.upper}, storage::Direction::kForward, kStep, rows);
+  auto resume =
+      reader.scan(*source_.table, {next_, rows_.range.upper}, storage::Direction::kForward, kStep, rows);
   for (const storage::Row& row : rows) show(cx, options, row.document, out);
   next_ = resume ? *resume : rows_.range.upper;
   read_until_.push_back({next_, last_});
@@ -53,12 +56,14 @@ void InitialRows::read_step(storage::Reader& reader, Context& cx, const FeedOpti
 }
 
 // Rows may move along a secondary index between two steps: read it in one snapshot.
-void InitialRows::read_index(storage::Reader& reader, Context& cx, const FeedOptions& options, FeedOutput& out) {
+void InitialRows::read_index(storage::Reader& reader, Context& cx, const FeedOptions& options,
+                             FeedOutput& out) {
   std::optional<std::string> resume;
   std::vector<storage::Row> rows;
   do {
     rows.clear();
-    resume = reader.scan_index(*source_.table, *rows_.index, {rows_.range}, storage::Direction::kForward, resume, kStep, true, rows);
+    resume = reader.scan_index(*source_.table, *rows_.index, {rows_.range}, storage::Direction::kForward,
+                               resume, kStep, true, rows);
     for (const storage::Row& row : rows) show(cx, options, row.document, out);
   } while (resume);
   read_until_.push_back({std::string(), last_});

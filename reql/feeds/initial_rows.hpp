@@ -11,7 +11,8 @@ namespace reqld::reql {
 /// Read step by step, each in a snapshot of its own. Used by the feed's query.
 class InitialRows {
  public:
-  explicit InitialRows(const ChangeSource& source) : source_(source), rows_(watched_rows(source)), next_(rows_.range.lower) {}
+  explicit InitialRows(const ChangeSource& source)
+      : source_(source), rows_(watched_rows(source)), next_(rows_.range.lower) {}
 
   /// Nothing is to be read: changes count from the newest commit.
   void skip(Context& cx);

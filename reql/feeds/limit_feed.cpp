@@ -39,8 +39,15 @@ class LimitPart : public FeedPart {
   }
 
   void drain(Context& cx, FeedOutput& out) override {
-    const std::deque<FeedChangeRef> changes = 
-        take_changes(*handle_, options_, out, [this](const FeedChange& c) { return c.at.sequence <= read_at_; });
+    const std::size_t before = out.size();
+    const std::deque<FeedChangeRef> changes = take_changes(
+        *handle_, options_, out, [this](const FeedChange& c) { return c.at.sequence <= read_at_; });
+    if (out.size() > before) {
+      // Some were skipped: what the window has become can only be read.
+      std::vector<Item> next = read_window(cx);
+      emit_difference(cx, window_, next, out);
+      window_ = std::move(next);
+    }
     for (const FeedChangeRef& change : changes) {
       // The window may have been read anew since.
       if (change->at.sequence <= read_at_) continue;
@@ -89,7 +96,8 @@ class LimitPart : public FeedPart {
   std::vector<Item> read_window(Context& cx) {
     const auto reader = cx.database().reader();
     read_at_ = reader->sequence();
-    const auto direction = source_.order == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    const auto direction =
+        source_.order == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
     std::vector<Item> items;
     std::vector<storage::Row> rows;
     const storage::Reader::Limits limits{std::min<std::size_t>(source_.limit + 1, 1000), 1u << 20};
@@ -129,8 +137,9 @@ class LimitPart : public FeedPart {
     add_items(cx, event.key, event.new_row, fresh);
     if (full && left) {
       // Still among the first as far as these are known: then no other row has come in.
-      const bool stays = fresh.size() == window_.size() - items.size() &&
-                         std::all_of(fresh.begin(), fresh.end(), [&](const Item& f) { return !before(window_.back(), f); });
+      const bool stays =
+          fresh.size() == window_.size() - items.size() &&
+          std::all_of(fresh.begin(), fresh.end(), [&](const Item& f) { return !before(window_.back(), f); });
       if (!stays) return read_window(cx);
     }
     items.insert(items.end(), fresh.begin(), fresh.end());
@@ -138,7 +147,8 @@ class LimitPart : public FeedPart {
     return items;
   }
 
-  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to, FeedOutput& out) {
+  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to,
+                       FeedOutput& out) {
     const auto find = [](const std::vector<Item>& in, const Item& what) {
       return std::find_if(in.begin(), in.end(), [&](const Item& i) { return i.key == what.key; });
     };
@@ -161,7 +171,8 @@ class LimitPart : public FeedPart {
     }
   }
 
-  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item, std::size_t new_offset, FeedOutput& out) {
+  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item,
+            std::size_t new_offset, FeedOutput& out) {
     const Datum old_val = old_item ? run_steps(cx, source_.later_steps, old_item->value) : Datum();
     const Datum new_val = new_item ? run_steps(cx, source_.later_steps, new_item->value) : Datum();
     if (old_val == new_val) return;

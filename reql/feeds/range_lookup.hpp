@@ -10,8 +10,8 @@
 
 namespace reqld::reql {
 
-/// A set of (range, T). Looking up costs O(log n) and what is found; the first lookup after a change O(n log n). Not thread-safe
-/// but for lookups after prepare().
+/// A set of (range, T). Looking up costs O(log n) and what is found; the first lookup after a change O(n log
+/// n). Not thread-safe but for lookups after prepare().
 template <typename T>
 class RangeLookup {
  public:
@@ -28,7 +28,8 @@ class RangeLookup {
   bool prepared() const { return prepared_; }
 
   void prepare() {
-    std::sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.range.lower < b.range.lower; });
+    std::sort(items_.begin(), items_.end(),
+              [](const Item& a, const Item& b) { return a.range.lower < b.range.lower; });
     highest_.assign(items_.size(), nullptr);
     measure(0, items_.size());
     prepared_ = true;
@@ -51,7 +52,8 @@ class RangeLookup {
     T value;
   };
 
-  // The sorted items are a tree: the middle one is the root, halves are its subtrees; each root knows the highest upper bound.
+  // The sorted items are a tree: the middle one is the root, halves are its subtrees; each root knows the
+  // highest upper bound.
   const std::string* measure(std::size_t from, std::size_t to) {
     if (from == to) return nullptr;
     const std::size_t middle = from + (to - from) / 2;

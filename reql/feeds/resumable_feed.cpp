@@ -22,10 +22,13 @@ constexpr std::chrono::seconds kQuiet{10};
 constexpr std::chrono::milliseconds kHeldBack{1};
 
 [[noreturn]] void throw_gone(const std::string& table) {
-  throw_op_failed("The resume token is too old: the changes after it are no longer in the change log of table `" + table + "`.");
+  throw_op_failed(
+      "The resume token is too old: the changes after it are no longer in the change log of table `" + table +
+      "`.");
 }
 
-bool lies_within(const WatchedRows& rows, const std::string& key, const Datum& row, std::vector<Datum>& values) {
+bool lies_within(const WatchedRows& rows, const std::string& key, const Datum& row,
+                 std::vector<Datum>& values) {
   if (row.is_null()) return false;
   if (rows.everything) return true;
   if (!rows.index) return key >= rows.range.lower && key < rows.range.upper;
@@ -37,8 +40,8 @@ bool lies_within(const WatchedRows& rows, const std::string& key, const Datum& r
   });
 }
 
-/// Reads the logs from where it stands, then goes on with what the hub brings; falls back to the logs when that was too much at
-/// a time. Its parts show their changes in the order in which they were made.
+/// Reads the logs from where it stands, then goes on with what the hub brings; falls back to the logs when
+/// that was too much at a time. Its parts show their changes in the order in which they were made.
 class ResumableStream : public Stream {
  public:
   struct Part {
@@ -58,7 +61,8 @@ class ResumableStream : public Stream {
       : kind_(kind), options_(options), parts_(std::move(parts)) {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto& table = parts_[i]->source.table;
-      auto at = std::find_if(tables_.begin(), tables_.end(), [&](const TableParts& t) { return t.table->id == table->id; });
+      auto at = std::find_if(tables_.begin(), tables_.end(),
+                             [&](const TableParts& t) { return t.table->id == table->id; });
       if (at == tables_.end()) at = tables_.insert(tables_.end(), {table, {}});
       at->parts.push_back(i);
     }
@@ -131,7 +135,8 @@ class ResumableStream : public Stream {
     // Logs must be there from here on; asking for nothing tells.
     std::vector<storage::RowChange> none;
     for (const TableParts& t : tables_) {
-      if (reader->read_change_log(t.table, position_.at, kLogStep, none) == storage::ChangeLogRead::kGone) throw_gone(t.table->name);
+      if (reader->read_change_log(t.table, position_.at, kLogStep, none) == storage::ChangeLogRead::kGone)
+        throw_gone(t.table->name);
     }
     phase_ = options_.include_initial ? Phase::kInitial : Phase::kLive;
     if (options_.include_initial) say("initializing");
@@ -142,11 +147,14 @@ class ResumableStream : public Stream {
     const auto token = decode_token(*options_.resume_token);
     if (!token) throw_logic("The resume token is malformed.");
     switch (cx.database().check_sequence(token->incarnation, token->position.at.sequence)) {
-      case storage::SequenceState::kKnown: return token->position;
+      case storage::SequenceState::kKnown:
+        return token->position;
       case storage::SequenceState::kUnknown:
-        throw_op_failed("The resume token is of another database, or of a history that this one does not go on with.");
+        throw_op_failed(
+            "The resume token is of another database, or of a history that this one does not go on with.");
       case storage::SequenceState::kLost:
-        throw_op_failed("The resume token stands for changes that were lost when the server's machine failed.");
+        throw_op_failed(
+            "The resume token stands for changes that were lost when the server's machine failed.");
     }
     return {};
   }
@@ -187,7 +195,8 @@ class ResumableStream : public Stream {
     }
     std::erase_if(changes, [&](const auto& c) { return c.first.at > until; });
     if (tables_.size() > 1) {
-      std::sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
+      std::sort(changes.begin(), changes.end(),
+                [](const auto& a, const auto& b) { return a.first.at < b.first.at; });
     }
     for (const auto& [change, t] : changes) {
       for (const std::size_t i : t->parts) {
@@ -195,7 +204,8 @@ class ResumableStream : public Stream {
         const WatchedRows& rows = parts_[i]->rows;
         const bool old_within = lies_within(rows, change.key, change.old_row, values_);
         const bool new_within = lies_within(rows, change.key, change.new_row, values_);
-        if (old_within || new_within) show(cx, i, std::make_shared<const FeedChange>(change, old_within, new_within));
+        if (old_within || new_within)
+          show(cx, i, std::make_shared<const FeedChange>(change, old_within, new_within));
       }
     }
     advance({until});
@@ -230,14 +240,16 @@ class ResumableStream : public Stream {
       held_back_ |= !waiting.empty();
     }
     if (parts_.size() > 1) {
-      std::stable_sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) { return a.first->at < b.first->at; });
+      std::stable_sort(changes.begin(), changes.end(),
+                       [](const auto& a, const auto& b) { return a.first->at < b.first->at; });
     }
     for (auto& [change, i] : changes) {
       if (FeedPosition{change->at, place(i)} <= position_) continue;
       show(cx, i, std::move(change));
     }
     if (!changes.empty() || delivered > position_.at.sequence) advance({storage::end_of(delivered)});
-    if (pending_.empty() && options_.include_states && Clock::now() >= quiet_until_ && position_ > told_) say("ready");
+    if (pending_.empty() && options_.include_states && Clock::now() >= quiet_until_ && position_ > told_)
+      say("ready");
   }
 
   // The last part's place stands for all, so that its change need not be looked at again.
@@ -306,12 +318,15 @@ void add_parts(Context& cx, ChangeSource source, const FeedOptions& options,
       return;
     case ChangeSource::Kind::kLimit:
       throw_logic("A feed of the first rows of an order (`limit`, `min`, `max`) cannot be resumed.");
-    case ChangeSource::Kind::kSystem: throw_logic("A feed of a system table cannot be resumed.");
+    case ChangeSource::Kind::kSystem:
+      throw_logic("A feed of a system table cannot be resumed.");
     case ChangeSource::Kind::kRange:
-    case ChangeSource::Kind::kPoint: break;
+    case ChangeSource::Kind::kPoint:
+      break;
   }
   if (!source.table->change_log) {
-    throw_logic("Table `" + source.table->name + "` keeps no change log, so a feed of it cannot be resumed. " +
+    throw_logic("Table `" + source.table->name +
+                "` keeps no change log, so a feed of it cannot be resumed. " +
                 "Its config sets one: `update({change_log: {retention_seconds: 86400}})`.");
   }
   if (out.size() + 1 >= FeedPosition::kAllParts) throw_logic("A feed of so many parts cannot be resumed.");

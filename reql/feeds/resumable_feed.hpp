@@ -7,7 +7,8 @@
 
 namespace reqld::reql {
 
-/// Throws when a table keeps no change log, or `source` is of a kind that cannot be resumed. See docs/changefeeds.md.
+/// Throws when a table keeps no change log, or `source` is of a kind that cannot be resumed. See
+/// docs/changefeeds.md.
 Ref<Stream> make_resumable_feed(Context& cx, ChangeSource source, const FeedOptions& options);
 
 }  // namespace reqld::reql

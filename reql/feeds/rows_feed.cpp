@@ -19,7 +19,8 @@ class RowsPart : public FeedPart {
       : source_(std::move(source)),
         options_(options),
         initial_(source_),
-        handle_(cx.engine().feeds().subscribe(shared_rows(source_, options), options.queue_size, options.squash_delay)) {}
+        handle_(cx.engine().feeds().subscribe(shared_rows(source_, options), options.queue_size,
+                                              options.squash_delay)) {}
 
   bool initial(Context& cx, bool show, FeedOutput& out) override {
     if (!settled_) settle_subscription(cx);
@@ -35,8 +36,10 @@ class RowsPart : public FeedPart {
   }
 
   void drain(Context& cx, FeedOutput& out) override {
-    for (FeedChangeRef& change : take_changes(*handle_, options_, out, [&](const FeedChange& c) { return initial_.hold(c); })) {
-      const FeedElement& element = change->element([&] { return change_element(cx, source_, options_, *change); });
+    for (FeedChangeRef& change :
+         take_changes(*handle_, options_, out, [&](const FeedChange& c) { return initial_.hold(c); })) {
+      const FeedElement& element =
+          change->element([&] { return change_element(cx, source_, options_, *change); });
       if (!element.datum().is_null()) out.push(std::move(change), element);
     }
   }

@@ -40,14 +40,26 @@ void Subscription::abort() {
   notify(lock);
 }
 
-void Subscription::wake_at(Clock::time_point when) {
+void Subscription::lose(std::size_t changes) {
   const std::lock_guard lock(mutex_);
-  wake_at_ = when;
+  skipped_ += changes_.size() + changes;
+  changes_.clear();
 }
 
-void Subscription::alarm(Clock::time_point now) {
+bool Subscription::wake_at(Clock::time_point when) {
+  const std::lock_guard lock(mutex_);
+  wake_at_ = when;
+  if (alarm_at_ && *alarm_at_ <= when) return false;
+  alarm_at_ = when;
+  return true;
+}
+
+std::optional<Subscription::Clock::time_point> Subscription::alarm(Clock::time_point now) {
   std::unique_lock lock(mutex_);
+  if (alarm_at_ && now >= *alarm_at_) alarm_at_ = wake_at_ && *wake_at_ > now ? wake_at_ : std::nullopt;
+  const std::optional<Clock::time_point> again = alarm_at_;
   if (due(now)) notify(lock);
+  return again;
 }
 
 bool Subscription::due(Clock::time_point now) const {

@@ -25,11 +25,16 @@ class Subscription {
   std::optional<Clock::time_point> announce();
   /// What is watched is gone.
   void abort();
-  void alarm(Clock::time_point now);
-  /// The query wants to be told at `when`, whatever has come by then; see FeedHub::wake_at.
-  void wake_at(Clock::time_point when);
+  /// So much was lost before it could be pushed.
+  void lose(std::size_t changes);
+  /// Answers when it is to be called again, if it is.
+  std::optional<Clock::time_point> alarm(Clock::time_point now);
+  /// The query wants to be told at `when`, whatever has come by then. Answers whether alarm() is to be called
+  /// then, because no earlier call is due.
+  bool wake_at(Clock::time_point when);
 
-  /// Moves what has come behind `out`; `skipped` gets the number of changes lost before those. False: what is watched is gone.
+  /// Moves what has come behind `out`; `skipped` gets the number of changes lost before those. False: what is
+  /// watched is gone.
   bool take(std::deque<FeedChangeRef>& out, std::size_t& skipped);
   /// Whether take() has something to tell. When not, `wake` is called once as soon as it has.
   bool ready(const std::function<void()>& wake);
@@ -45,8 +50,9 @@ class Subscription {
   std::size_t skipped_ = 0;
   bool aborted_ = false;
   bool unannounced_ = false;
-  std::optional<Clock::time_point> due_at_;   ///< of what has come, where that waits
+  std::optional<Clock::time_point> due_at_;  ///< of what has come, where that waits
   std::optional<Clock::time_point> wake_at_;
+  std::optional<Clock::time_point> alarm_at_;  ///< of the call that wake_at() asked for
   std::function<void()> wake_;
 };
 

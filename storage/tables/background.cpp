@@ -18,8 +18,8 @@ constexpr std::chrono::seconds kFailurePause{1};
 // How often change logs are looked at.
 constexpr std::chrono::seconds kTrimPause{1};
 
-// Deletes logged changes from the front of a table's log as long as `more` says so, within a job's limits. Answers whether
-// that ended it.
+// Deletes logged changes from the front of a table's log as long as `more` says so, within a job's limits.
+// Answers whether that ended it.
 template <typename More>
 bool delete_logged(JobWriter& writer, const KeyRange& range, More more) {
   WriteTxn& txn = writer.txn();
@@ -153,9 +153,9 @@ Background::Step Background::drop_log_step(std::uint32_t space, const std::strin
         const auto task = writer.txn().get(task_key(kTaskDropLog, space));
         if (!task || *task != bound) return {};
         const ChangePosition last = decode_position(bound);
-        const bool ended = delete_logged(writer, whole_log(space), [&](ChangePosition at, const LoggedChange&, std::size_t) {
-          return at <= last;
-        });
+        const bool ended =
+            delete_logged(writer, whole_log(space),
+                          [&](ChangePosition at, const LoggedChange&, std::size_t) { return at <= last; });
         if (ended) writer.txn().del(task_key(kTaskDropLog, space));
         return {};
       },
@@ -195,13 +195,15 @@ Background::Step Background::trim_some() {
           ChangeLogHead head = decode_log_head(*record);
           KeyRange range = whole_log(space);
           range.lower = log_key(space, head.trimmed) + '\0';
-          delete_logged(writer, range, [&](ChangePosition at, const LoggedChange& change, std::size_t record_bytes) {
-            if (!is_over(change, head.bytes)) return false;
-            head.trimmed = at;
-            if (head.changes > 0) --head.changes;
-            head.bytes -= std::min(head.bytes, logged_bytes(record_bytes, logged_row(change.old_row), logged_row(change.new_row)));
-            return true;
-          });
+          delete_logged(
+              writer, range, [&](ChangePosition at, const LoggedChange& change, std::size_t record_bytes) {
+                if (!is_over(change, head.bytes)) return false;
+                head.trimmed = at;
+                if (head.changes > 0) --head.changes;
+                head.bytes -= std::min(head.bytes, logged_bytes(record_bytes, logged_row(change.old_row),
+                                                                logged_row(change.new_row)));
+                return true;
+              });
           writer.txn().put(log_head_key(space), encode_log_head(head));
           outcome.background = true;
           return {};

@@ -29,8 +29,9 @@ std::vector<BlobRef> sorted_blobs(const Datum& row) {
   std::vector<BlobRef> refs;
   collect_blobs(row, refs);
   std::sort(refs.begin(), refs.end(), [](const BlobRef& a, const BlobRef& b) { return a.id < b.id; });
-  refs.erase(std::unique(refs.begin(), refs.end(), [](const BlobRef& a, const BlobRef& b) { return a.id == b.id; }),
-             refs.end());
+  refs.erase(
+      std::unique(refs.begin(), refs.end(), [](const BlobRef& a, const BlobRef& b) { return a.id == b.id; }),
+      refs.end());
   return refs;
 }
 
@@ -116,25 +117,29 @@ std::uint64_t logged_bytes(std::size_t record_bytes, const Datum& old_row, const
   if (!old_row.has_blob()) return bytes;
   const std::vector<BlobRef> kept = sorted_blobs(new_row);
   for (const BlobRef& ref : sorted_blobs(old_row)) {
-    const bool still_there = std::any_of(kept.begin(), kept.end(), [&](const BlobRef& k) { return k.id == ref.id; });
+    const bool still_there =
+        std::any_of(kept.begin(), kept.end(), [&](const BlobRef& k) { return k.id == ref.id; });
     if (!still_there) bytes += ref.length;
   }
   return bytes;
 }
 
 std::uint64_t wall_clock_us() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
-std::optional<ChangeLogLimits> change_log_of(const Datum& settings, const std::optional<ChangeLogLimits>& otherwise) {
+std::optional<ChangeLogLimits> change_log_of(const Datum& settings,
+                                             const std::optional<ChangeLogLimits>& otherwise) {
   if (settings.type() != Type::kObject) return otherwise;
   const auto set = settings.get("change_log");
   if (!set) return otherwise;
   if (set->type() != Type::kObject) return std::nullopt;
   ChangeLogLimits limits = otherwise.value_or(ChangeLogLimits());
   if (const auto seconds = set->get("retention_seconds")) limits.seconds = seconds->as_number();
-  if (const auto bytes = set->get("retention_bytes")) limits.bytes = static_cast<std::uint64_t>(bytes->as_number());
+  if (const auto bytes = set->get("retention_bytes"))
+    limits.bytes = static_cast<std::uint64_t>(bytes->as_number());
   return limits;
 }
 

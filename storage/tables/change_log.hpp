@@ -54,12 +54,14 @@ void decode_logged_change(std::string_view record, Source source, RowChange& out
   out.new_row = row(logged.new_row);
 }
 
-/// What a change of `record_bytes` takes: with the large binaries that only its old row has, which would be gone without the log.
+/// What a change of `record_bytes` takes: with the large binaries that only its old row has, which would be
+/// gone without the log.
 std::uint64_t logged_bytes(std::size_t record_bytes, const Datum& old_row, const Datum& new_row);
 
 std::uint64_t wall_clock_us();
 
 /// The `change_log` of a table's settings; `otherwise` when they say nothing.
-std::optional<ChangeLogLimits> change_log_of(const Datum& settings, const std::optional<ChangeLogLimits>& otherwise);
+std::optional<ChangeLogLimits> change_log_of(const Datum& settings,
+                                             const std::optional<ChangeLogLimits>& otherwise);
 
 }  // namespace reqld::storage

@@ -29,17 +29,21 @@ void DatabaseImpl::drop_log(WriteTxn& txn, std::uint32_t space, JobOutcome& outc
 void DatabaseImpl::note_incarnation(WriteTxn& txn) {
   const std::string key = space_key(kMetaSpace, kMetaIncarnations);
   std::string record(txn.get(key).value_or(std::string_view()));
-  if (record.size() >= kIncarnationBytes && load_u64(record.substr(record.size() - kIncarnationBytes)) == incarnation_) return;
+  if (record.size() >= kIncarnationBytes &&
+      load_u64(record.substr(record.size() - kIncarnationBytes)) == incarnation_)
+    return;
   append_u64(incarnation_, record);
   append_u64(first_sequence_, record);
-  if (record.size() > kMaxIncarnations * kIncarnationBytes) record.erase(0, record.size() - kMaxIncarnations * kIncarnationBytes);
+  if (record.size() > kMaxIncarnations * kIncarnationBytes)
+    record.erase(0, record.size() - kMaxIncarnations * kIncarnationBytes);
   txn.put(key, record);
 }
 
 SequenceState DatabaseImpl::check_sequence(std::uint64_t incarnation, Sequence sequence) const {
   for (std::size_t i = 0; i < incarnations_.size(); ++i) {
     if (incarnations_[i].first != incarnation) continue;
-    const Sequence last = i + 1 < incarnations_.size() ? incarnations_[i + 1].second : engine_->last_sequence();
+    const Sequence last =
+        i + 1 < incarnations_.size() ? incarnations_[i + 1].second : engine_->last_sequence();
     return sequence <= last ? SequenceState::kKnown : SequenceState::kLost;
   }
   return SequenceState::kUnknown;
@@ -53,9 +57,11 @@ Result<void> DatabaseImpl::start_change_logs() {
     const View view(*snapshot);
     renumbered = view.get(space_key(kMetaSpace, kMetaRenumbered)).has_value();
     if (!renumbered) {
-      const std::string record(view.get(space_key(kMetaSpace, kMetaIncarnations)).value_or(std::string_view()));
+      const std::string record(
+          view.get(space_key(kMetaSpace, kMetaIncarnations)).value_or(std::string_view()));
       for (std::size_t i = 0; i + kIncarnationBytes <= record.size(); i += kIncarnationBytes)
-        incarnations_.emplace_back(load_u64(std::string_view(record).substr(i)), load_u64(std::string_view(record).substr(i + 8)));
+        incarnations_.emplace_back(load_u64(std::string_view(record).substr(i)),
+                                   load_u64(std::string_view(record).substr(i + 8)));
       for (auto c = view.cursor(whole_space(kLogHeadSpace)); c->valid(); c->next())
         has_log[load_u32(c->key().substr(kSpaceBytes))] = true;
     }
@@ -64,7 +70,8 @@ Result<void> DatabaseImpl::start_change_logs() {
   std::vector<std::pair<std::uint32_t, bool>> changed;  // space, whether it is to keep a log
   for (const auto& [id, table] : catalog_->tables_by_id) {
     notes_needed |= table->change_log.has_value();
-    if (table->change_log.has_value() != has_log[table->space]) changed.emplace_back(table->space, table->change_log.has_value());
+    if (table->change_log.has_value() != has_log[table->space])
+      changed.emplace_back(table->space, table->change_log.has_value());
   }
   reconcile = !changed.empty();
 
@@ -74,7 +81,8 @@ Result<void> DatabaseImpl::start_change_logs() {
           WriteTxn& txn = writer.txn();
           std::vector<std::string> keys;
           std::vector<std::string> rows;
-          for (auto c = txn.cursor({space_key(kChangeLogSpace), space_key(kLogHeadSpace + 1)}, Direction::kForward);
+          for (auto c = txn.cursor({space_key(kChangeLogSpace), space_key(kLogHeadSpace + 1)},
+                                   Direction::kForward);
                c->valid() && keys.size() < kDeletesPerJob; c->next()) {
             keys.emplace_back(c->key());
             if (load_u32(c->key()) != kChangeLogSpace) continue;

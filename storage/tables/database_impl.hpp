@@ -100,7 +100,8 @@ class DatabaseImpl final : public Database {
 
   const std::uint64_t incarnation_;
   Sequence first_sequence_ = 0;  // the newest one when this incarnation began
-  std::vector<std::pair<std::uint64_t, Sequence>> incarnations_;  // with their first sequences; set by start()
+  std::vector<std::pair<std::uint64_t, Sequence>>
+      incarnations_;  // with their first sequences; set by start()
 
   // Writer thread only.
   WriterTables tables_;

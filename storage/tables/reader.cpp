@@ -107,7 +107,8 @@ ChangeLogRead SnapshotReader::read_change_log(const std::shared_ptr<const TableI
     RowChange& change = out.emplace_back();
     change.at = log_position(cursor->key());
     change.table = table;
-    decode_logged_change(cursor->value(), [this] { return blob_source(); }, change);
+    decode_logged_change(
+        cursor->value(), [this] { return blob_source(); }, change);
     bytes += cursor->value().size();
   }
   return ChangeLogRead::kEnd;

@@ -224,7 +224,8 @@ void JobWriter::release_blobs(std::string_view row) {
 
 void JobWriter::finish() {
   for (const auto& [space, table] : tables_) {
-    // A row that came and went leaves nothing to commit, but was there: without a write, its changes would wait.
+    // A row that came and went leaves nothing to commit, but was there: without a write, its changes would
+    // wait.
     if (table->head.rows != table->rows_before || table->changed)
       txn_.put(head_key(space), encode_head(table->head));
     if (table->log && table->changed) txn_.put(log_head_key(space), encode_log_head(*table->log));

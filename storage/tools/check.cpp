@@ -414,7 +414,8 @@ class Checker {
           count_blobs(rows[i], "A change log");
         }
         const auto head = heads.find(space);
-        if (at.sequence > snapshot_->sequence()) found("A change log has a change of commit {}, which has not been made.", at.sequence);
+        if (at.sequence > snapshot_->sequence())
+          found("A change log has a change of commit {}, which has not been made.", at.sequence);
         if (head == heads.end() || at <= head->second.trimmed) return;
         ++counted[space].changes;
         counted[space].bytes += logged_bytes(c->value().size(), rows[0], rows[1]);
@@ -422,8 +423,8 @@ class Checker {
     }
     for (const auto& [space, head] : heads) {
       if (head.changes != counted[space].changes || head.bytes != counted[space].bytes)
-        found("The change log of space {} is counted as {} changes of {} bytes, but has {} of {}.", space, head.changes, head.bytes,
-              counted[space].changes, counted[space].bytes);
+        found("The change log of space {} is counted as {} changes of {} bytes, but has {} of {}.", space,
+              head.changes, head.bytes, counted[space].changes, counted[space].bytes);
     }
   }
 

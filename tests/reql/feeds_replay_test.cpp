@@ -1,4 +1,5 @@
-// Exactness of feeds: replayed into a bag of values while writers run at full speed, each leaves what the query itself answers.
+// Exactness of feeds: replayed into a bag of values while writers run at full speed, each leaves what the
+// query itself answers.
 //
 // REQLD_FEED_ROUNDS=1000 runs so many rounds; REQLD_FEED_SEED repeats one.
 
@@ -20,13 +21,17 @@ using Clock = std::chrono::steady_clock;
 const std::string kTable = R"([15,[[14,["test"]],"t"]])";
 const std::string kRow = "[10,[1]]";
 
-std::string function(const std::string& body) { return "[69,[[2,[1]]," + body + "]]"; }
-std::string field(const std::string& row, const std::string& name) { return "[170,[" + row + ",\"" + name + "\"]]"; }
+std::string function(const std::string& body) {
+  return "[69,[[2,[1]]," + body + "]]";
+}
+std::string field(const std::string& row, const std::string& name) {
+  return "[170,[" + row + ",\"" + name + "\"]]";
+}
 
 struct Kind {
   std::string name;
-  std::string watched;        ///< what changes() is called on
-  std::string present;        ///< what answers the same rows; empty: `watched`
+  std::string watched;  ///< what changes() is called on
+  std::string present;  ///< what answers the same rows; empty: `watched`
   bool resumable = true;
 };
 
@@ -39,7 +44,9 @@ std::vector<Kind> kinds() {
   const std::string get_all_v = "[78,[" + kTable + R"(,3],{"index":"v"}])";
   const std::string between_v = "[182,[" + kTable + R"(,2,6],{"index":"v"}])";
   const std::string between_id = "[182,[" + kTable + ",5,15]]";
-  const auto limit = [](const std::string& of, int n) { return "[71,[" + of + "," + std::to_string(n) + "]]"; };
+  const auto limit = [](const std::string& of, int n) {
+    return "[71,[" + of + "," + std::to_string(n) + "]]";
+  };
   return {
       {"table", kTable, "", true},
       {"filter", some, "", true},
@@ -57,7 +64,8 @@ std::vector<Kind> kinds() {
       {"order_by limit", limit(by_v, 5), "", false},
       {"order_by desc limit", limit(by_v_desc, 3), "", false},
       {"order_by id limit", limit(by_id, 4), "", false},
-      {"filter order_by limit", limit("[39,[" + by_v + "," + function("[17,[" + field(kRow, "w") + ",1]]") + "]]", 4), "", false},
+      {"filter order_by limit",
+       limit("[39,[" + by_v + "," + function("[17,[" + field(kRow, "w") + ",1]]") + "]]", 4), "", false},
       {"min", "[147,[" + kTable + R"(],{"index":"v"}])", limit(by_v, 1), false},
       {"max", "[148,[" + kTable + R"(],{"index":"v"}])", limit(by_v_desc, 1), false},
   };
@@ -114,20 +122,30 @@ class Round {
     const auto pick = [&](unsigned n) { return random() % n; };
     const std::string id = std::to_string(pick(20));
     const auto document = [&](const std::string& key) {
-      return "{\"id\":" + key + ",\"v\":" + std::to_string(pick(9)) + ",\"n\":" + std::to_string(counter_.fetch_add(1)) +
-             ",\"m\":[2,[" + std::to_string(pick(3)) + "," + std::to_string(3 + pick(3)) + "]]" +
-             (pick(2) ? ",\"w\":" + std::to_string(pick(2)) : "") + ",\"g\":[159,[" + std::to_string(pick(4)) + "," +
-             std::to_string(pick(2)) + "]]}";
+      return "{\"id\":" + key + ",\"v\":" + std::to_string(pick(9)) +
+             ",\"n\":" + std::to_string(counter_.fetch_add(1)) + ",\"m\":[2,[" + std::to_string(pick(3)) +
+             "," + std::to_string(3 + pick(3)) + "]]" + (pick(2) ? ",\"w\":" + std::to_string(pick(2)) : "") +
+             ",\"g\":[159,[" + std::to_string(pick(4)) + "," + std::to_string(pick(2)) + "]]}";
     };
-    const auto fresh = [&] { return "{\"n\":" + std::to_string(counter_.fetch_add(1)) + ",\"v\":" + std::to_string(pick(9)) + "}"; };
+    const auto fresh = [&] {
+      return "{\"n\":" + std::to_string(counter_.fetch_add(1)) + ",\"v\":" + std::to_string(pick(9)) + "}";
+    };
     const std::string row = "[16,[" + kTable + "," + id + "]]";
     std::string term;
     switch (pick(9)) {
       case 0:
-      case 1: term = "[56,[" + kTable + "," + document(id) + R"(],{"conflict":"replace"}])"; break;
-      case 2: term = "[53,[" + row + "," + fresh() + "]]"; break;
-      case 3: term = "[54,[" + row + "]]"; break;
-      case 4: term = "[55,[" + row + "," + document(id) + "]]"; break;
+      case 1:
+        term = "[56,[" + kTable + "," + document(id) + R"(],{"conflict":"replace"}])";
+        break;
+      case 2:
+        term = "[53,[" + row + "," + fresh() + "]]";
+        break;
+      case 3:
+        term = "[54,[" + row + "]]";
+        break;
+      case 4:
+        term = "[55,[" + row + "," + document(id) + "]]";
+        break;
       case 5: {
         std::string documents;
         for (int i = 0; i < 6; ++i) documents += (i ? "," : "") + document(std::to_string(pick(20)));
@@ -135,10 +153,16 @@ class Round {
         break;
       }
       case 6:  // comes and goes within one job
-        term = "[56,[" + kTable + ",[2,[{\"id\":" + id + "},{\"id\":" + id + "}]]],{\"conflict\":[69,[[2,[1,2,3]],null]]}]";
+        term = "[56,[" + kTable + ",[2,[{\"id\":" + id + "},{\"id\":" + id +
+               "}]]],{\"conflict\":[69,[[2,[1,2,3]],null]]}]";
         break;
-      case 7: term = "[53,[[78,[" + kTable + "," + std::to_string(pick(9)) + R"(],{"index":"v"}],)" + fresh() + "]]"; break;
-      default: term = "[54,[[182,[" + kTable + "," + id + "," + id + R"(],{"right_bound":"closed"}]]])"; break;
+      case 7:
+        term =
+            "[53,[[78,[" + kTable + "," + std::to_string(pick(9)) + R"(],{"index":"v"}],)" + fresh() + "]]";
+        break;
+      default:
+        term = "[54,[[182,[" + kTable + "," + id + "," + id + R"(],{"right_bound":"closed"}]]])";
+        break;
     }
     const auto query = process_.query("[1," + term + R"(,{"durability":"soft"}])");
     const Reply reply = query->start(suspender);
@@ -168,11 +192,13 @@ class Round {
       if (at == bag.end()) return fail(who + ": the old value of " + to_json(element) + " is not there");
       bag.erase(at);
     }
-    if (const auto new_val = element.get("new_val"); new_val && !new_val->is_null()) bag.insert(to_json(*new_val));
+    if (const auto new_val = element.get("new_val"); new_val && !new_val->is_null())
+      bag.insert(to_json(*new_val));
     return true;
   }
 
-  /// Reads until the writers have ended and the bag is what the query answers. `handle` answers whether to go on.
+  /// Reads until the writers have ended and the bag is what the query answers. `handle` answers whether to go
+  /// on.
   template <typename Next>
   void until_quiet(const std::string& who, const Kind& kind, Bag& bag, Next next) {
     BlockingSuspender suspender;
@@ -220,8 +246,10 @@ class Round {
     const std::string who = kind.name + " (resuming)";
     pause(random);
     auto client = std::make_unique<FeedClient>(
-        process_, feed(kind, R"("include_initial":true,"include_states":true,"resumable":true,"changefeed_queue_size":)" +
-                                 std::to_string(n % 2 ? 20 : 100000)));
+        process_,
+        feed(kind,
+             R"("include_initial":true,"include_states":true,"resumable":true,"changefeed_queue_size":)" +
+                 std::to_string(n % 2 ? 20 : 100000)));
     Bag bag;
     std::string token;
     until_quiet(who, kind, bag, [&](Clock::time_point deadline) {
@@ -236,8 +264,9 @@ class Round {
       if (random() % 30 != 0) return true;
       client.reset();
       if (random() % 2) pause(random);
-      client = std::make_unique<FeedClient>(process_, feed(kind, R"("resume_token":")" + token + "\"" +
-                                                                     (random() % 2 ? R"(,"include_states":true)" : "")));
+      client = std::make_unique<FeedClient>(
+          process_, feed(kind, R"("resume_token":")" + token + "\"" +
+                                   (random() % 2 ? R"(,"include_states":true)" : "")));
       resumed_.fetch_add(1);
       return true;
     });

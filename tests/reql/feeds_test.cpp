@@ -37,7 +37,9 @@ struct WithTable {
 
 const std::string kKeep = R"({"change_log":{"retention_seconds":3600}})";
 
-std::string text(const std::optional<Datum>& element) { return element ? to_json(*element) : "nothing"; }
+std::string text(const std::optional<Datum>& element) {
+  return element ? to_json(*element) : "nothing";
+}
 
 std::string token_of(const std::optional<Datum>& element) {
   REQUIRE(element);
@@ -110,7 +112,8 @@ TEST_CASE("a feed ends when its table or index is dropped") {
     }
     CHECK(feed->error().value_or("none") == R"("Changefeed aborted (unavailable).")");
   }
-  for (FeedClient* feed : {&whole, &point, &range}) CHECK(text(feed->next()) == R"({"new_val":{"id":1,"v":1},"old_val":null})");
+  for (FeedClient* feed : {&whole, &point, &range})
+    CHECK(text(feed->next()) == R"({"new_val":{"id":1,"v":1},"old_val":null})");
   t.process.value(R"([61,[[14,["test"]],"t"]])");
   for (FeedClient* feed : {&whole, &point, &range}) {
     CHECK(!feed->next());
@@ -125,7 +128,8 @@ TEST_CASE("feeds of the same text look at a change once") {
   const WatchedRows all{.table = table, .index = nullptr, .range = {}, .everything = true, .alike = "x"};
   WatchedRows other = all;
   other.alike = "y";
-  const auto first = hub.subscribe(all, 10), second = hub.subscribe(all, 10), third = hub.subscribe(other, 10);
+  const auto first = hub.subscribe(all, 10), second = hub.subscribe(all, 10),
+             third = hub.subscribe(other, 10);
   t.process.value(insert(R"({"id":1})"));
   std::deque<FeedChangeRef> a, b, c;
   std::size_t skipped = 0;
@@ -147,7 +151,9 @@ TEST_CASE("feeds of the same text look at a change once") {
 
 TEST_CASE("ranges that contain a key are found") {
   std::mt19937 random(7);
-  const auto key = [&] { return std::string(1, static_cast<char>('a' + random() % 20)) + (random() % 2 ? "x" : ""); };
+  const auto key = [&] {
+    return std::string(1, static_cast<char>('a' + random() % 20)) + (random() % 2 ? "x" : "");
+  };
   for (int round = 0; round < 200; ++round) {
     RangeLookup<int> lookup;
     std::vector<storage::KeyRange> ranges;
@@ -261,13 +267,15 @@ TEST_CASE("what cannot be resumed is refused with a reason") {
   CHECK(error_of(p, changes(R"("resumable":true)")).find("Table `t` keeps no change log") == 1);
   t.configure(kKeep);
   CHECK(error_of(p, changes(R"("resume_token":"nonsense")")) == R"("The resume token is malformed.")");
-  CHECK(error_of(p, changes(R"("resumable":true,"squash":true)")) == R"("A resumable feed cannot be squashed.")");
+  CHECK(error_of(p, changes(R"("resumable":true,"squash":true)")) ==
+        R"("A resumable feed cannot be squashed.")");
   CHECK(error_of(p, changes(R"("resumable":true)", "[71,[[41,[" + kTable + R"(],{"index":"v"}],3]])")) ==
         R"("A feed of the first rows of an order (`limit`, `min`, `max`) cannot be resumed.")");
   CHECK(error_of(p, changes(R"("resumable":true)", R"([15,[[14,["rethinkdb"]],"db_config"]])")) ==
         R"("A feed of a system table cannot be resumed.")");
   const std::string foreign = encode_token({1, {{5, 5}}});
-  CHECK(error_of(p, changes("\"resume_token\":\"" + foreign + "\"")).find("another database") != std::string::npos);
+  CHECK(error_of(p, changes("\"resume_token\":\"" + foreign + "\"")).find("another database") !=
+        std::string::npos);
   const std::string future = encode_token({p.engine().database().incarnation(), {{1'000'000, 5}}});
   CHECK(error_of(p, changes("\"resume_token\":\"" + future + "\"")).find("lost") != std::string::npos);
 
@@ -279,7 +287,8 @@ TEST_CASE("what cannot be resumed is refused with a reason") {
   t.process.value(insert(R"({"id":1})"));
   // Kept anew is not kept throughout.
   t.configure(R"({"change_log":false})");
-  CHECK(error_of(p, changes("\"resume_token\":\"" + token + "\"")).find("keeps no change log") != std::string::npos);
+  CHECK(error_of(p, changes("\"resume_token\":\"" + token + "\"")).find("keeps no change log") !=
+        std::string::npos);
   t.configure(kKeep);
   CHECK(error_of(p, changes("\"resume_token\":\"" + token + "\"")).find("The resume token is too old") == 1);
 
@@ -290,11 +299,14 @@ TEST_CASE("what cannot be resumed is refused with a reason") {
   t.configure(R"({"change_log":{"retention_bytes":1000}})");
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   std::string answer;
-  for (int i = 10; answer.find("too old") == std::string::npos && std::chrono::steady_clock::now() < until; ++i) {
+  for (int i = 10; answer.find("too old") == std::string::npos && std::chrono::steady_clock::now() < until;
+       ++i) {
     t.process.value(insert("{\"id\":" + std::to_string(i) + "}"));
     answer = error_of(p, changes("\"resume_token\":\"" + token + "\""));
   }
-  CHECK(answer == R"("The resume token is too old: the changes after it are no longer in the change log of table `t`.")");
+  CHECK(
+      answer ==
+      R"("The resume token is too old: the changes after it are no longer in the change log of table `t`.")");
 }
 
 TEST_CASE("a resumable feed that falls behind reads on in the log") {
@@ -317,7 +329,8 @@ TEST_CASE("the change log of a table is part of its config where it was set") {
   CHECK(to_json(*config().get("change_log")) == R"({"retention_seconds":3600})");
   t.configure(R"({"change_log":false})");
   CHECK(to_json(*config().get("change_log")) == "false");
-  for (const char* wrong : {R"({"change_log":5})", R"({"change_log":{"seconds":5}})", R"({"change_log":{"retention_seconds":0}})"}) {
+  for (const char* wrong : {R"({"change_log":5})", R"({"change_log":{"seconds":5}})",
+                            R"({"change_log":{"retention_seconds":0}})"}) {
     const std::string reply = t.process.value("[53,[[174,[" + kTable + "]]," + std::string(wrong) + "]]");
     CHECK_MESSAGE(reply.find("In `change_log`") != std::string::npos, reply);
   }
