@@ -222,20 +222,30 @@ void FeedHub::give_up_waiting(Work& work) {
 }
 
 void FeedHub::tell_lost(const Work& work) {
-  const std::shared_lock lock(mutex_);
+  Touched touched;
+  std::shared_lock lock(mutex_);
   for (const auto& [table, changes] : work.lost) {
     const auto at = tables_.find(table);
     if (at == tables_.end()) continue;
-    const auto tell = [lost = changes](const Watch& watch) {
+    const auto tell = [&touched, lost = changes](const Watch& watch) {
       for (const auto& queue : watch.subscribers) {
         queue->lose(lost);
-        queue->announce();
+        touched.push_back(queue);
       }
     };
     at->second.primary.for_each(tell);
     for (const auto& [id, by_index] : at->second.secondary) by_index.lookup.for_each(tell);
   }
-  delivered_.store(work.lost_until, std::memory_order_release);
+  lock.unlock();
+  announce(work.lost_until, touched);
+}
+
+// Told when everything is there, so that each is told once, and finds it delivered.
+void FeedHub::announce(storage::Sequence delivered, const Touched& touched) {
+  delivered_.store(delivered, std::memory_order_release);
+  for (const auto& queue : touched) {
+    if (const auto due = queue->announce()) set_alarm(*due, queue);
+  }
 }
 
 void FeedHub::set_alarm(Clock::time_point at, const std::shared_ptr<Subscription>& queue) {
@@ -310,10 +320,6 @@ void FeedHub::distribute(const std::vector<storage::RowChange>& changes) {
       if (at != tables_.end())
         distribute(at->second, changes[i], at->second.net > 0 && is_superseded(changes, i), touched);
     }
-    // Told when everything is there, so that each is told once.
-    for (const auto& queue : touched) {
-      if (const auto due = queue->announce()) set_alarm(*due, queue);
-    }
   };
   std::shared_lock lock(mutex_);
   if (is_prepared(changes)) {
@@ -324,7 +330,8 @@ void FeedHub::distribute(const std::vector<storage::RowChange>& changes) {
     prepare(changes);
     all();
   }
-  delivered_.store(changes.back().at.sequence, std::memory_order_release);
+  if (lock.owns_lock()) lock.unlock();
+  announce(changes.back().at.sequence, touched);
 }
 
 void FeedHub::distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded,

@@ -108,6 +108,7 @@ class FeedHub : public storage::ChangeListener {
     std::size_t net = 0;    // subscriptions to net changes
     bool empty() const { return primary.empty() && secondary.empty(); }
   };
+  using Touched = std::vector<std::shared_ptr<Subscription>>;  // has something to be told
   struct Work {
     std::vector<storage::RowChange> changes;
     std::optional<storage::CatalogChange> catalog;
@@ -124,7 +125,6 @@ class FeedHub : public storage::ChangeListener {
   void remove(const std::shared_ptr<Watch>& watch, const std::shared_ptr<Subscription>& queue);
   bool is_little_work(const std::vector<storage::RowChange>& changes);
   void distribute(const std::vector<storage::RowChange>& changes);
-  using Touched = std::vector<std::shared_ptr<Subscription>>;
   void distribute(const TableWatches& watches, const storage::RowChange& change, bool superseded,
                   Touched& touched);
   bool is_prepared(const std::vector<storage::RowChange>& changes) const;
@@ -135,6 +135,7 @@ class FeedHub : public storage::ChangeListener {
   void hand_over(Work work);
   void give_up_waiting(Work& work);
   void tell_lost(const Work& work);
+  void announce(storage::Sequence delivered, const Touched& touched);
   void set_alarm(Clock::time_point at, const std::shared_ptr<Subscription>& queue);
   void run();
 
