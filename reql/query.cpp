@@ -203,6 +203,9 @@ class QueryRun : public Query {
       BatchLimits rest = limits;
       rest.max_rows = limits.max_rows - rows;
       rest.max_bytes = limits.max_bytes - reply.rows.size();
+      if (feed) {
+        if (stream_->next_json(cx_, rest, reply.rows)) break;
+      }
       more = stream_->next(cx_, rest, batch_);
       for (const Datum& row : batch_) {
         if (!reply.rows.empty()) reply.rows += ',';

@@ -117,6 +117,10 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
     }
   };
   database_options.index_functions = reql::index_function_factory();
+  if (options.change_log_seconds > 0) {
+    database_options.change_log =
+        storage::ChangeLogLimits{options.change_log_seconds, options.change_log_mb << 20};
+  }
   auto database = storage::Database::open(std::move(database_options));
   if (!database) {
     assembled.error =

@@ -33,7 +33,7 @@ std::string text_field(const std::string& table, const Datum& row, std::string_v
 void check_fields(const std::string& table, const Datum& old_row, const Datum& new_row,
                   std::initializer_list<std::string_view> read_only) {
   for (std::size_t i = 0; i < new_row.object_size(); ++i) {
-    if (!old_row.get(new_row.name_at(i))) {
+    if (!old_row.get(new_row.name_at(i)) && !(table == "table_config" && new_row.name_at(i) == "change_log")) {
       wrong_format(table, "Unexpected key(s) `" + std::string(new_row.name_at(i)) + "`.");
     }
   }
@@ -113,6 +113,7 @@ class TableConfigTable : public SystemTable {
       wrong_format(name(), "In `write_acks`: Expected \"single\" or \"majority\", got \"" + acks + "\".");
     }
     const std::size_t shards = read_shards(outcome.old_row, row);
+    const auto change_log = read_change_log(row);
     check(await_storage(cx, [&](auto done) {
       cx.database().alter_table(
           id,
@@ -122,6 +123,11 @@ class TableConfigTable : public SystemTable {
             ObjectBuilder settings = table.settings.is(Type::kObject) ? ObjectBuilder(table.settings) : ObjectBuilder();
             settings.set("write_acks", Datum::string(acks));
             settings.set("shards", Datum::integer(static_cast<std::int64_t>(shards)));
+            if (change_log) {
+              settings.set("change_log", *change_log);
+            } else {
+              settings.erase("change_log");
+            }
             table.settings = settings.finish();
             return {};
           },
@@ -151,6 +157,24 @@ class TableConfigTable : public SystemTable {
     if (!catalog->tables.contains({at->second->db_id, new_name})) return;
     throw_logic("Can't rename table `" + at->second->name + "` to `" + new_name + "` because table `" + new_name +
                 "` already exists.");
+  }
+
+  // How long changes are kept for feeds that resume: `false` not at all, nothing as the server does by default.
+  std::optional<Datum> read_change_log(const Datum& row) const {
+    const auto set = row.get("change_log");
+    if (!set || set->is_null() || (set->is(Type::kBool) && !set->as_bool())) return set && !set->is_null() ? set : std::nullopt;
+    if (!set->is(Type::kObject)) wrong_format(name(), "In `change_log`: Expected an object or `false`; got " + to_pretty_json(*set));
+    for (std::size_t i = 0; i < set->object_size(); ++i) {
+      const std::string field(set->name_at(i));
+      if (field != "retention_seconds" && field != "retention_bytes") {
+        wrong_format(name(), "In `change_log`: Unexpected key(s) `" + field + "`.");
+      }
+      const Datum value = set->value_at(i);
+      if (!value.is(Type::kNumber) || !(value.as_number() > 0)) {
+        wrong_format(name(), "In `change_log`: Expected a positive number in `" + field + "`; got " + to_pretty_json(value));
+      }
+    }
+    return set->compact();
   }
 
   // Every shard must be as one server can have it; only their number is a choice.

@@ -1,6 +1,6 @@
 // changes: a feed of what is written.
 
-#include <array>
+#include <algorithm>
 
 #include "reql/eval.hpp"
 #include "reql/feeds/feed_stream.hpp"
@@ -36,6 +36,17 @@ void check_chain(const Node& changes) {
   }
 }
 
+constexpr double kMaxSquashSeconds = 1e6;
+
+// What a query watches and shows, as text: the same text has the same elements. Empty: who knows.
+std::string alike_text(Args& args, const FeedOptions& options) {
+  constexpr TermFlags kOwn = kNonDeterministic | kWrites | kFetches | kConstantInQuery;
+  const Node& watched = *args.node().args[0];
+  if (args.env().scope || (watched.subtree_flags & kOwn) != 0) return {};
+  return term_to_json(watched, [](const Node&) { return Datum(); }) + (options.include_types ? "t" : "-") +
+         std::to_string(args.cx().options.array_limit);
+}
+
 FeedOptions read_options(Args& args) {
   FeedOptions options;
   if (const auto squash = args.datum_optarg("squash")) {
@@ -47,6 +58,7 @@ FeedOptions read_options(Args& args) {
         throw EvalError(ErrorCode::kQueryLogic, "Expected BOOL or a positive NUMBER but found a negative NUMBER.", blame);
       }
       options.squash = true;
+      options.squash_delay = std::chrono::microseconds(static_cast<std::int64_t>(std::min(squash->as_number(), kMaxSquashSeconds) * 1e6));
     } else {
       throw EvalError(ErrorCode::kQueryLogic, "Expected BOOL or NUMBER but found " + std::string(type_name(squash->type())) + ".",
                       blame);
@@ -66,6 +78,16 @@ FeedOptions read_options(Args& args) {
     if (*size < 1) throw_logic("Illegal changefeed queue size `" + std::to_string(*size) + "`.  (Must be >= 1.)");
     options.queue_size = static_cast<std::size_t>(*size);
   }
+  options.resumable = args.bool_optarg("resumable").value_or(false);
+  if (auto token = args.string_optarg("resume_token")) {
+    options.resume_token = std::move(*token);
+    options.resumable = true;
+  }
+  if (options.resumable && options.squash) throw_logic("A resumable feed cannot be squashed.");
+  if (options.resume_token && options.include_initial) {
+    throw_logic("A feed that resumes has no initial values: leave out `include_initial` or `resume_token`.");
+  }
+  options.alike = alike_text(args, options);
   return options;
 }
 
@@ -123,6 +145,8 @@ constexpr Optarg kOptargs[] = {
     {"include_states", "also {state: 'initializing'} and {state: 'ready'} (false)"},
     {"include_offsets", "`old_offset` and `new_offset`, where order_by and limit are watched (false)"},
     {"include_types", "a `type` in every change: add, remove, change, initial, uninitial or state (false)"},
+    {"resumable", "a `token` in every change, for a later feed to go on after it; the table keeps a change log (false)"},
+    {"resume_token", "a token that a resumable feed gave: the feed delivers what came after it"},
 };
 
 constexpr Example kChangesExamples[] = {

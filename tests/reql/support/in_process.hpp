@@ -84,18 +84,12 @@ class InProcess {
     char name[] = "/tmp/reqld-reql-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     directory_ = name;
-    storage::DatabaseOptions options;
-    options.engine.directory = directory_;
-    options.index_functions = index_function_factory();
-    auto database = storage::Database::open(std::move(options));
-    REQUIRE_MESSAGE(database.ok(), database.error().message);
-    database_ = std::move(*database);
     auto fetcher = http_fetch::Fetcher::create(std::move(http));
     REQUIRE_MESSAGE(fetcher.ok(), fetcher.error().message);
     fetcher_ = std::move(*fetcher);
     // No worker is started before JavaScript is asked for.
     javascript_ = std::make_unique<js::Pool>(js::Options{.worker_path = REQLD_JS_WORKER});
-    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+    open();
   }
   ~InProcess() {
     engine_.reset();
@@ -107,6 +101,13 @@ class InProcess {
   }
 
   Engine& engine() { return *engine_; }
+
+  /// Closes the database and opens it again. No query may be left.
+  void restart() {
+    engine_.reset();
+    database_.reset();
+    open();
+  }
 
   /// A query by the body of its START message.
   std::unique_ptr<Query> query(std::string body) { return make_query(*engine_, client_, std::move(body)); }
@@ -138,6 +139,16 @@ class InProcess {
   BlockingSuspender& suspender() { return suspender_; }
 
  private:
+  void open() {
+    storage::DatabaseOptions options;
+    options.engine.directory = directory_;
+    options.index_functions = index_function_factory();
+    auto database = storage::Database::open(std::move(options));
+    REQUIRE_MESSAGE(database.ok(), database.error().message);
+    database_ = std::move(*database);
+    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+  }
+
   std::string directory_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;
