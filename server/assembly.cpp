@@ -51,7 +51,7 @@ std::string set_initial_password(storage::Database& database, const config::Opti
                                  std::string& generated) {
   const auto admin = reql::find_user(database, "admin");
   // Only for who has never set one.
-  if (admin && admin->password && !admin->password->empty) return {};
+  if (admin && !admin->password.empty) return {};
   std::string password = options.initial_password;
   if (password == "auto") {
     password = protocol::base64_encode(protocol::random_bytes(18));

@@ -1,11 +1,13 @@
 // Sequences as one value: count, sum, avg, min, max, reduce, fold.
 
+#include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/accumulate.hpp"
 #include "reql/eval.hpp"
 #include "reql/grouping.hpp"
 #include "reql/predicate.hpp"
 #include "reql/sequence.hpp"
+#include "reql/stack.hpp"
 #include "reql/streams/fold_emit.hpp"
 #include "reql/terms/families.hpp"
 
@@ -97,6 +99,9 @@ std::optional<std::uint64_t> known_size(Args& args, const Value& v) {
     case Type::kObject: return d.object_size();
     case Type::kString: return utf8::count(d.as_string());
     case Type::kBinary: return d.binary_size();
+    // As the objects that they are on the wire, `$reql_type$` included.
+    case Type::kTime:
+    case Type::kGeometry: return to_pseudo_object(d).object_size();
     default: return std::nullopt;
   }
 }
@@ -240,7 +245,14 @@ Value extreme(Args& args) {
 class ReduceAccumulator : public Accumulator {
  public:
   explicit ReduceAccumulator(const Ref<Function>& function) : function_(function) {}
-  void add(Context& cx, const Datum& row) override { result_ = result_ ? function_->call2(cx, *result_, row) : row.compact(); }
+  void add(Context& cx, const Datum& row) override {
+    if (!result_) {
+      result_ = row.compact();
+      return;
+    }
+    result_ = function_->call2(cx, *result_, row);
+    check_nesting(*result_);
+  }
   bool any() const override { return result_.has_value(); }
   Datum finish(Context&) override {
     if (result_) return *result_;
@@ -266,7 +278,11 @@ Value fold(Args& args) {
   }
   refuse_infinite(args, 0, *source.stream);
   for_each_batch(args.cx(), *source.stream, [&](Batch& batch) {
-    for (const Datum& row : batch) accumulator = functions.combine->call2(args.cx(), accumulator, row);
+    for (const Datum& row : batch) {
+      accumulator = functions.combine->call2(args.cx(), accumulator, row);
+      check_nesting(accumulator);
+      args.cx().check_in();
+    }
     return true;
   });
   if (functions.final_emit) return functions.final_emit->call(args.cx(), std::span<const Datum>(&accumulator, 1));

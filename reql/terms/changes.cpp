@@ -1,6 +1,7 @@
 // changes: a feed of what is written.
 
 #include <algorithm>
+#include <array>
 
 #include "reql/eval.hpp"
 #include "reql/feeds/feed_stream.hpp"
@@ -119,12 +120,31 @@ std::optional<ChangeSource> extreme_source(Args& args) {
   return source;
 }
 
+// The term to blame for a sequence that cannot be watched: what terms that pass rows on have got it from.
+const Node* eager_node(const Node* node) {
+  for (;;) {
+    switch (node->def->type) {
+      case TermType::kSkip:
+      case TermType::kLimit:
+      case TermType::kCoerceTo:
+      case TermType::kOffsetsOf: node = node->args[0]; break;
+      case TermType::kUnion: {
+        const auto array = std::find_if(node->args.begin(), node->args.end(), [](const Node* arg) {
+          return arg->is_literal || arg->def->type == TermType::kMakeArray;
+        });
+        return array == node->args.end() ? node : *array;
+      }
+      default: return node;
+    }
+  }
+}
+
 ChangeSource read_source(Args& args) {
   if (auto source = extreme_source(args)) return std::move(*source);
   const Value v = args.value(0);
   if (v.is(ValueKind::kSingleSelection)) return point_source(v.object<SingleSelection>());
   const Ref<Stream> stream = to_stream(args.cx(), v);
-  return Args::blaming(args.node_of(0), [&] { return stream->change_source(); });
+  return Args::blaming(eager_node(args.node_of(0)), [&] { return stream->change_source(); });
 }
 
 Value changes(Args& args) {

@@ -88,8 +88,8 @@ class PathStep : public DocumentStep {
     for (std::size_t i = 1; i < args.size(); ++i) patterns_.push_back(args.datum(i));
   }
   /// Compiled at the first document, as without one nothing is wrong with it.
-  const PathPattern& pattern() {
-    if (!pattern_) pattern_.emplace(patterns_);
+  const PathPattern& pattern(const Context& cx) {
+    if (!pattern_) pattern_.emplace(cx, patterns_);
     return *pattern_;
   }
 
@@ -101,30 +101,30 @@ class PathStep : public DocumentStep {
 class PluckStep : public PathStep {
  public:
   explicit PluckStep(Args& args) : PathStep(args, "pluck") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override { return pattern().pluck(document); }
+  std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).pluck(cx, document); }
   bool is_one_to_one() const override { return true; }
 };
 
 class WithoutStep : public PathStep {
  public:
   explicit WithoutStep(Args& args) : PathStep(args, "without") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override { return pattern().without(document); }
+  std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).without(cx, document); }
   bool is_one_to_one() const override { return true; }
 };
 
 class HasFieldsStep : public PathStep {
  public:
   explicit HasFieldsStep(Args& args) : PathStep(args, "has_fields") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override {
-    return pattern().found_in(document) ? std::optional(document) : std::nullopt;
+  std::optional<Datum> apply(Context& cx, const Datum& document) override {
+    return pattern(cx).found_in(cx, document) ? std::optional(document) : std::nullopt;
   }
 };
 
 class WithFieldsStep : public PathStep {
  public:
   explicit WithFieldsStep(Args& args) : PathStep(args, "has_fields") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override {
-    return pattern().found_in(document) ? std::optional(pattern().pluck(document)) : std::nullopt;
+  std::optional<Datum> apply(Context& cx, const Datum& document) override {
+    return pattern(cx).found_in(cx, document) ? std::optional(pattern(cx).pluck(cx, document)) : std::nullopt;
   }
 };
 
@@ -213,8 +213,8 @@ class MergeStep : public DocumentStep {
         throw EvalError(ErrorCode::kQueryLogic, "Cannot merge objects of type `" + std::string(type_name(right.type())) + "`.",
                         p.node);
       }
-      if (is_literal(right)) refuse_literals(right);
-      result = merge(result, right);
+      if (is_literal(right)) refuse_literals(cx, right);
+      result = merge(cx, result, right);
     }
     return result;
   }

@@ -248,20 +248,28 @@ Value related(Args& args, Relation relation, std::string_view name) {
 Value intersects(Args& args) { return related(args, intersect, "intersects"); }
 Value includes(Args& args) { return related(args, include, "includes"); }
 
+// The term that reads what `node` makes: as recorded, it is blamed for what turns out only while reading.
+const Node* reader_of(const Node* node) {
+  while (node->parent && node->position == 0) node = node->parent;
+  return node;
+}
+
 std::shared_ptr<const storage::IndexInfo> geo_index(Args& args, Table& table, const std::string& term) {
   const auto name = args.string_optarg("index");
   if (!name) throw_logic(term + " requires an index argument.");
   if (*name == table.primary_key()) throw_logic(term + " cannot use the primary index.");
-  lookup_index(table, *name);
-  auto index = table.stored()->indexes.at(*name);
-  if (!index->geo) {
-    throw_logic("Index `" + *name + "` is not a geospatial index.  " + term + " can only be used with a geospatial index.");
-  }
-  if (!index->ready) {
-    throw_op_failed("Index `" + *name + "` on table `" + table.database() + "." + table.name() +
-                    "` was accessed before its construction was finished.");
-  }
-  return index;
+  return Args::blaming(reader_of(&args.node()), [&] {
+    lookup_index(table, *name);
+    auto index = table.stored()->indexes.at(*name);
+    if (!index->geo) {
+      throw_logic("Index `" + *name + "` is not a geospatial index.  " + term + " can only be used with a geospatial index.");
+    }
+    if (!index->ready) {
+      throw_op_failed("Index `" + *name + "` on table `" + table.database() + "." + table.name() +
+                      "` was accessed before its construction was finished.");
+    }
+    return index;
+  });
 }
 
 Value get_intersecting(Args& args) {
@@ -347,7 +355,9 @@ Value get_nearest(Args& args) {
     nearest = neighbours_within(args.cx(), *table, index, center, ellipsoid, radius, wanted);
     if (nearest.size() >= wanted || radius >= farthest) break;
   }
-  if (nearest.size() < wanted) check_searchable(max_dist, ellipsoid);
+  if (nearest.size() < wanted) {
+    Args::blaming(reader_of(&args.node()), [&] { check_searchable(max_dist, ellipsoid); });
+  }
   check_array_size(args.cx(), nearest.size());
   ArrayBuilder out;
   for (const Neighbour& n : nearest) {

@@ -36,19 +36,19 @@ Value eq_join(Args& args) {
 class ZipStep : public RowStep {
  public:
   explicit ZipStep(const Node* node) : node_(node) {}
-  void run(Context&, Batch& rows, std::size_t from) override {
+  void run(Context& cx, Batch& rows, std::size_t from) override {
     Args::blaming(node_, [&] {
-      for (std::size_t i = from; i < rows.size(); ++i) rows[i] = zipped(rows[i]);
+      for (std::size_t i = from; i < rows.size(); ++i) rows[i] = zipped(cx, rows[i]);
     });
   }
   bool is_one_to_one() const override { return true; }
 
  private:
-  static Datum zipped(const Datum& pair) {
+  static Datum zipped(const Context& cx, const Datum& pair) {
     auto left = pair.get("left");
     if (!left) throw_logic("ZIP can only be called on the result of a join.");
     const auto right = pair.get("right");
-    return right ? merge(*left, *right) : std::move(*left);
+    return right ? merge(cx, *left, *right) : std::move(*left);
   }
 
   const Node* const node_;

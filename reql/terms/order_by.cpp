@@ -126,7 +126,8 @@ Value distinct(Args& args) {
   if (const auto index = args.string_optarg("index")) return distinct_by_index(args, v, *index);
   const Sequence source = to_sequence(args, v, 0);
   refuse_infinite(args, 0, *source.stream);
-  return Value(stream_of_rows(distinct_rows(args.cx(), *source.stream), source.stream->is_array()));
+  const bool of_table = v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
+  return Value(stream_of_rows(distinct_rows(args.cx(), *source.stream), !of_table));
 }
 
 // sample

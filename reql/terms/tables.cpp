@@ -75,6 +75,10 @@ Value get_all(Args& args) {
   for (std::size_t i = 1; i < args.size(); ++i) {
     const Datum key = args.datum(i);
     if (key.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
+    if (key.is(Type::kGeometry) && index != t->primary_key()) {
+      throw EvalError(ErrorCode::kQueryLogic,
+                      "Cannot use a geospatial index with `get_all`. Use `get_intersecting` instead.", args.node_of(i));
+    }
     streams.push_back(lookup(args.cx(), *t, index, key));
   }
   if (streams.empty()) lookup_index(*t, index);

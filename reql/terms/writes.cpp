@@ -36,7 +36,7 @@ Conflict read_conflict(Args& args, const std::string& primary_key) {
     });
   }
   if (policy == "replace") return [](Context&, const Datum&, const Datum& new_row) { return new_row; };
-  if (policy == "update") return [](Context&, const Datum& old_row, const Datum& new_row) { return merge(old_row, new_row); };
+  if (policy == "update") return [](Context& cx, const Datum& old_row, const Datum& new_row) { return merge(cx, old_row, new_row); };
   if (policy == "error") {
     return [primary_key](Context&, const Datum& old_row, const Datum& new_row) -> Datum {
       throw_logic("Duplicate primary key `" + primary_key + "`:\n" + to_pretty_json(old_row) + "\n" +
@@ -112,7 +112,7 @@ Value insert(Args& args) {
                        documents.object<SingleSelection>().row(cx).is(Type::kObject));
   if (single) {
     const Datum document = to_datum(cx, documents);
-    Args::blaming(args.node_of(1), [&] { refuse_literals(document); });
+    Args::blaming(args.node_of(1), [&] { refuse_literals(cx, document); });
     inserter.add(document);
     return Value(inserter.finish());
   }
@@ -138,6 +138,10 @@ struct Target {
 Target read_target(Args& args) {
   Context& cx = args.cx();
   const Value v = args.value(0);
+  // The table is only read by the write: whatever is wrong with that is the write's.
+  if (v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice)) {
+    return {v.object<TableSlice>().table, std::nullopt, to_stream(cx, v)};
+  }
   return Args::blaming(args.node_of(0), [&]() -> Target {
     switch (v.kind()) {
       case ValueKind::kSingleSelection: {
@@ -145,8 +149,6 @@ Target read_target(Args& args) {
         return {selection.table, selection.key, {}};
       }
       case ValueKind::kSelection: return {v.object<Selection>().table, std::nullopt, v.object<Selection>().stream};
-      case ValueKind::kTable:
-      case ValueKind::kTableSlice: return {v.object<TableSlice>().table, std::nullopt, to_stream(cx, v)};
       default: throw_kind_error(cx, "SELECTION", v);
     }
   });
@@ -207,9 +209,9 @@ class RowExpression {
 enum class Change : std::uint8_t { kUpdate, kReplace };
 
 // update(null) leaves a row as it is; replace(null) deletes it.
-Datum apply(Change change, const Datum& old_row, const Datum& value) {
+Datum apply(const Context& cx, Change change, const Datum& old_row, const Datum& value) {
   if (change == Change::kReplace) return value;
-  return value.is_null() ? old_row : merge(old_row, value);
+  return value.is_null() ? old_row : merge(cx, old_row, value);
 }
 
 // r.http in a write of one row, where nothing refers to that row: the value is known before the write.
@@ -227,10 +229,10 @@ RowFunction fetched_first(Context& cx, const RowExpression& expression, Change c
   } catch (const EvalError& e) {
     fetched.error = e.message();
   }
-  return [fetched, change](Context&, const Datum& old_row) -> Datum {
+  return [fetched, change](Context& row_cx, const Datum& old_row) -> Datum {
     if (fetched.error) throw_logic(*fetched.error);
     if (change == Change::kUpdate && old_row.is_null()) return Datum();
-    return apply(change, old_row, fetched.new_row);
+    return apply(row_cx, change, old_row, fetched.new_row);
   };
 }
 
@@ -246,7 +248,7 @@ Value change_rows(Args& args, Change change) {
       if (pure) return Datum();
       throw_type_error("OBJECT", Type::kNull);
     }
-    return apply(change, old_row, expression(row_cx, old_row));
+    return apply(row_cx, change, old_row, expression(row_cx, old_row));
   };
   bool atomic = pure;
   if (!pure && !non_atomic) {

@@ -175,6 +175,7 @@ void DatabaseImpl::alter_table(const Uuid& table, std::function<Result<void>(Tab
         TableInfo wanted = old;
         if (Result<void> changed = change(wanted); !changed) return changed;
         TableInfo now = old;
+        now.db_id = wanted.db_id;
         now.name = wanted.name;
         now.primary_key = wanted.primary_key;
         now.durability = wanted.durability;
@@ -185,7 +186,8 @@ void DatabaseImpl::alter_table(const Uuid& table, std::function<Result<void>(Tab
           if (head && decode_head(*head).rows > 0)
             return Error{ErrorKind::kInvalid, "The primary key of a table that has rows cannot be changed."};
         }
-        if (now.name != old.name) {
+        if (now.name != old.name || now.db_id != old.db_id) {
+          if (!txn.get(db_record_key(now.db_id))) return Error{ErrorKind::kNotFound, "The database does not exist."};
           if (Result<void> checked = check_name(now.name); !checked) return checked;
           const std::string name_key = table_name_key(now.db_id, now.name);
           if (txn.get(name_key)) return exists("Table `" + now.name + "`");
