@@ -1,6 +1,7 @@
 #include <rapidjson/document.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -577,8 +578,11 @@ class DocumentBuilder {
     const std::optional<double> number = parse_json_number({text, size});
     if (!number) return false;
     // Small whole numbers keep being such: numbers of terms and variables.
-    const bool whole = std::all_of(text, text + size, [](char c) { return c >= '0' && c <= '9'; });
-    if (whole && *number <= std::numeric_limits<int>::max()) return document_.Int(static_cast<int>(*number));
+    const char* const digits = text + (text[0] == '-' ? 1 : 0);
+    const bool whole = std::all_of(digits, text + size, [](char c) { return c >= '0' && c <= '9'; });
+    constexpr double kMost = std::numeric_limits<int>::max();
+    const bool negative_zero = *number == 0 && digits != text;
+    if (whole && std::abs(*number) <= kMost && !negative_zero) return document_.Int(static_cast<int>(*number));
     return document_.Double(*number);
   }
   bool Null() { return document_.Null(); }

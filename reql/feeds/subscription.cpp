@@ -30,6 +30,11 @@ std::optional<Subscription::Clock::time_point> Subscription::announce() {
     notify(lock);
     return std::nullopt;
   }
+  if (crowded()) {
+    due_at_ = Clock::now();
+    notify(lock);
+    return std::nullopt;
+  }
   if (due_at_) return std::nullopt;
   return due_at_ = Clock::now() + delay_;
 }
@@ -65,15 +70,18 @@ std::optional<Subscription::Clock::time_point> Subscription::alarm(Clock::time_p
 bool Subscription::due(Clock::time_point now) const {
   if (aborted_ || (wake_at_ && now >= *wake_at_)) return true;
   if (changes_.empty() && skipped_ == 0) return false;
-  return !due_at_ || now >= *due_at_;
+  return !due_at_ || crowded() || now >= *due_at_;
 }
+
+// As recorded: however long changes are to be gathered for, they are told before the queue runs over.
+bool Subscription::crowded() const { return skipped_ > 0 || changes_.size() > capacity_ / 2; }
 
 bool Subscription::take(std::deque<FeedChangeRef>& out, std::size_t& skipped) {
   const std::lock_guard lock(mutex_);
   wake_at_.reset();
   skipped = 0;
   // Being asked early (by another part of the feed) ends no waiting.
-  if (due_at_ && !aborted_ && Clock::now() < *due_at_) return true;
+  if (due_at_ && !aborted_ && !crowded() && Clock::now() < *due_at_) return true;
   due_at_.reset();
   skipped = std::exchange(skipped_, 0);
   if (out.empty()) {

@@ -40,6 +40,7 @@ class Subscription {
   bool ready(const std::function<void()>& wake);
 
  private:
+  bool crowded() const;
   bool due(Clock::time_point now) const;
   void notify(std::unique_lock<std::mutex>& lock);
 

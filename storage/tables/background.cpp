@@ -165,12 +165,13 @@ Background::Step Background::drop_log_step(std::uint32_t space, const std::strin
 }
 
 Background::Step Background::trim_some() {
-  const auto now = std::chrono::steady_clock::now();
-  if (now < next_trim_) return Step::kNothing;
   std::map<std::uint32_t, ChangeLogLimits> kept;
   for (const auto& [id, table] : database_.catalog()->tables_by_id)
     if (table->change_log) kept.emplace(table->space, *table->change_log);
+  // Before the pause is looked at: a table may have begun to keep one during it.
   logs_kept_ = !kept.empty();
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_trim_) return Step::kNothing;
   for (const auto& [space, limits] : kept) {
     const std::uint64_t age_us = static_cast<std::uint64_t>(std::min(limits.seconds, 1e11) * 1e6);
     const std::uint64_t time = wall_clock_us();
