@@ -211,7 +211,8 @@ void DatabaseImpl::on_commit(Sequence sequence) {
         listener->on_changes(changes);
   }
   if (!dbs.empty() || !tables.empty()) publish_catalog(sequence, dbs, tables);
-  if (background) background_.wake();
+  // A change of the catalog may be work too: a table that keeps a change log from now on, or a shorter one.
+  if (background || !dbs.empty() || !tables.empty()) background_.wake();
 }
 
 void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs,
