@@ -68,10 +68,10 @@ class RangeLookup {
   void search(std::size_t from, std::size_t to, std::string_view key, F& f) const {
     while (from < to) {
       const std::size_t middle = from + (to - from) / 2;
-      if (*highest_[middle] <= key) return;
+      if (key.compare(*highest_[middle]) >= 0) return;
       search(from, middle, key, f);
-      if (items_[middle].range.lower > key) return;
-      if (key < items_[middle].range.upper) f(items_[middle].value);
+      if (key.compare(items_[middle].range.lower) < 0) return;
+      if (key.compare(items_[middle].range.upper) < 0) f(items_[middle].value);
       from = middle + 1;
     }
   }

@@ -176,8 +176,8 @@ Background::Step Background::trim_some() {
     const std::uint64_t age_us = static_cast<std::uint64_t>(std::min(limits.seconds, 1e11) * 1e6);
     const std::uint64_t time = wall_clock_us();
     const std::uint64_t oldest = time > age_us ? time - age_us : 0;
-    const auto is_over = [&](const LoggedChange& first, std::uint64_t bytes) {
-      return first.time_us < oldest || bytes > limits.bytes;
+    const auto is_over = [oldest, most = limits.bytes](const LoggedChange& first, std::uint64_t bytes) {
+      return first.time_us < oldest || bytes > most;
     };
     {
       const std::unique_ptr<Snapshot> snapshot = database_.engine().snapshot();
