@@ -56,7 +56,7 @@ class FeedChange {
   FeedChange(const FeedChange&) = delete;
   FeedChange& operator=(const FeedChange&) = delete;
 
-  const storage::ChangePosition at;
+  const storage::ChangePosition at{};
   const std::uint32_t job = 0;
   const std::string key;  ///< encoded primary key
   const Datum old_row;

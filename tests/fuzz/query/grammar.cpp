@@ -386,7 +386,7 @@ std::string Grammar::optargs(const TermDef& def, int depth) {
   std::string out;
   std::string used;
   for (std::size_t n = 1 + choices_.below(2); n > 0; --n) {
-    const std::string_view name = def.optargs[choices_.below(def.optargs.size())];
+    const std::string_view name = def.optargs[choices_.below(def.optargs.size())].name;
     if (used.find(std::string(name) + ";") != std::string::npos) continue;
     used += std::string(name) + ";";
     std::string given;
