@@ -284,7 +284,9 @@ void FeedHub::run() {
     if (alarms_.empty()) {
       work_came_.wait(lock);
     } else {
-      work_came_.wait_until(lock, alarms_.top().at);
+      // A copy: others set alarms meanwhile.
+      const auto next = alarms_.top().at;
+      work_came_.wait_until(lock, next);
     }
   }
 }
