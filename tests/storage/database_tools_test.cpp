@@ -84,9 +84,9 @@ struct TempDirectory {
 };
 
 // Everything in the keyspace.
-/// The record of starts, which a restore begins anew so that tokens of feeds end with the data they were of.
+/// The named records, among them that of starts, which a restore begins anew so that tokens of feeds end with the data they were of.
 void forget_starts(std::map<std::string, std::string>& all) {
-  all.erase(space_key(kMetaSpace, kMetaIncarnations));
+  std::erase_if(all, [](const auto& entry) { return entry.first.starts_with(space_key(kMetaSpace)); });
 }
 
 std::map<std::string, std::string> dump(Engine& engine) {
