@@ -1,5 +1,5 @@
 # reqld in a container, with the conventions of the official RethinkDB image: the data volume and working directory is
-# /data, and the command can be replaced as a whole.
+# /data, the command can be replaced as a whole, and may also call the server `rethinkdb`, as compose files do.
 #
 #   docker build -t reqld .
 #   docker run -d --name reqld -p 28015:28015 -p 8080:8080 -v reqld-data:/data reqld
@@ -24,6 +24,7 @@ RUN apt-get update \
  && useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home --shell /usr/sbin/nologin reqld \
  && install -d -o reqld -g reqld /data
 COPY --from=build /src/build/release/reqld /src/build/release/reqld-js /usr/local/bin/
+RUN ln -s reqld /usr/local/bin/rethinkdb
 COPY LICENSE /usr/share/doc/reqld/LICENSE
 USER 1000:1000
 VOLUME /data

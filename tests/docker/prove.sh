@@ -5,6 +5,7 @@
 # SIGTERM, starts a second container on the same volume and reads back.  Needs root, debootstrap, buildah, about 6 GB.
 #
 # usage: tests/docker/prove.sh [WORK_DIRECTORY]     (a given directory is kept, so a second run is quicker)
+# With PROVE_CCACHE=1 the build within uses this machine's compiler cache.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here ROOT=$here/../..
@@ -23,16 +24,20 @@ inside() {
   WORK=$1
   ip link set lo up
   local container
+  # The image's own command, and what a compose file written for RethinkDB's image says.
+  local commands=("reqld --bind all" "rethinkdb --bind all --no-update-check --cache-size 256")
   for round in 1 2; do
-    step "container $round: the image's own command on the volume"
+    local command
+    read -ra command <<<"${commands[round - 1]}"
+    step "container $round on the volume: ${command[*]}"
     container=$(engine from --pull-never "$IMAGE")
-    engine run --isolation chroot --volume "$WORK/volume:/data" "$container" -- reqld --bind all \
+    engine run --isolation chroot --volume "$WORK/volume:/data" "$container" -- "${command[@]}" \
       >"$WORK/server-$round.log" 2>&1 &
     local runner=$!
     wait_healthy "$container" || { cat "$WORK/server-$round.log" && die "never became healthy"; }
     # Whose process it is, as the kernel sees it.
     local server
-    server=$(pgrep -x reqld | tail -n 1)
+    server=$(pgrep -x "${command[0]}" | tail -n 1)
     [[ $(stat -c %u "/proc/$server") == 1000 ]] || die "the server runs as uid $(stat -c %u "/proc/$server")"
     python3 "$here/query.py" "$round" || die "the queries failed"
     kill -TERM "$server"
@@ -117,7 +122,11 @@ step "buildah bud"
 # A clean checkout of what is committed, plus nothing: what a user would clone.
 rm -rf "$WORK/context"
 git -C "$ROOT" archive --format tar --prefix context/ HEAD | tar -x -C "$WORK"
-engine bud --isolation chroot --format docker --pull-never --layers=false --tag "$IMAGE" "$WORK/context"
+mounts=()
+if [[ -n ${PROVE_CCACHE:-} ]]; then
+  mounts=(--volume "$(ccache -k cache_dir):/root/.cache/ccache" --volume "$HOME/.config/ccache:/root/.config/ccache")
+fi
+engine bud "${mounts[@]}" --isolation chroot --format docker --pull-never --layers=false --tag "$IMAGE" "$WORK/context"
 
 step "what the image says"
 engine inspect --type image "$IMAGE" >"$WORK/inspect.json"
