@@ -1,5 +1,6 @@
 """What the tests of this folder share: one server for a class of tests, one connection, tables by the dozen."""
 
+import contextlib
 import hashlib
 import http.server
 import itertools
@@ -44,7 +45,8 @@ class ServerCase(unittest.TestCase):
 
 
 class WebServer:
-    """A small HTTP server for r.http: `answers` maps a path to (status, headers, body)."""
+    """A small HTTP server for r.http: `answers` maps a path to (status, headers, body), or to a function that makes
+    these of the request: its handler, and the bytes of its body."""
 
     def __init__(self, answers):
         requests = self.requests = []
@@ -54,13 +56,18 @@ class WebServer:
 
             def do_GET(self):
                 requests.append(self.path)
-                status, headers, body = answers.get(self.path, (404, {}, b""))
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = answers.get(self.path.partition("?")[0], (404, {}, b""))
+                status, headers, body = answer(self, sent) if callable(answer) else answer
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):  # a client that has given up
+                    self.wfile.write(b"" if self.command == "HEAD" else body)
+
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET
 
             def log_message(self, *_):
                 pass

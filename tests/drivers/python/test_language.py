@@ -91,6 +91,41 @@ class Documents(ServerCase):
         changes = table.get(1).delete(return_changes=True).run(self.conn)["changes"]
         self.assertIsNone(changes[0]["new_val"])
 
+    def test_writes(self):
+        table = self.table(durability="soft")
+        self.assertEqual(table.insert({"id": 1, "n": 1}, durability="hard").run(self.conn)["inserted"], 1)
+        for conflict, field, row in [("replace", "replaced", {"id": 1, "m": 2}), ("update", "replaced", {"id": 1, "m": 2, "n": 3}),
+                                     ("error", "errors", {"id": 1, "m": 2, "n": 3})]:
+            document = {"id": 1, "m": 2} if conflict == "replace" else {"id": 1, "n": 3}
+            self.assertEqual(table.insert(document, conflict=conflict).run(self.conn)[field], 1)
+            self.assertEqual(table.get(1).run(self.conn), row)
+        changes = table.insert({"id": 1, "n": 3}, conflict="update", return_changes="always").run(self.conn)
+        self.assertEqual((changes["unchanged"], len(changes["changes"])), (1, 1))
+        self.assertEqual(table.get(1).update({"deep": {"a": 1, "b": 2}}).run(self.conn)["replaced"], 1)
+        table.get(1).update({"deep": r.literal({"c": 3})}).run(self.conn)
+        self.assertEqual(table.get(1)["deep"].run(self.conn), {"c": 3})
+        keys = table.insert([{}, {}]).run(self.conn)["generated_keys"]
+        self.assertEqual(table.get_all(*keys).count().run(self.conn), 2)
+        self.assertEqual(table.sync().run(self.conn), {"synced": 1})
+        self.assertEqual(table.info()["type"].run(self.conn), "TABLE")
+        self.assertEqual(table.filter(r.row["n"].default(0) > 2).update({"n": r.row["n"] + 1}).run(self.conn)["replaced"], 1)
+        self.assertEqual(table.delete().run(self.conn)["deleted"], 3)
+
+    def test_values(self):
+        cases = [
+            (r.expr([1, 2, 3, 3]).distinct().count(), 3), (r.expr({"a": 1}).merge({"b": 2}).without("a"), {"b": 2}),
+            (r.expr([{"a": 1}, {"b": 2}]).has_fields("a"), [{"a": 1}]), (r.expr({"a": 1, "b": 2}).values(), [1, 2]),
+            (r.expr([1, 2]).append(3).prepend(0), [0, 1, 2, 3]), (r.expr({"a": None})["b"].default(5), 5),
+            (r.branch(r.expr(1) > 2, "a", "b"), "b"), (r.do(1, 2, lambda a, b: a + b), 3),
+            (r.add(r.args([1, 2, 3])), 6),
+            (r.json('{"a": [1, 2.5]}'), {"a": [1, 2.5]}), (r.expr(7).mod(4), 3), (r.expr("x").type_of(), "STRING"),
+            (r.uuid("name").eq(r.uuid("name")), True), (r.expr("5").coerce_to("number"), 5),
+        ]
+        for query, answer in cases:
+            with self.subTest(query=str(query)):
+                self.assertEqual(query.run(self.conn), answer)
+        self.assertRegex(r.uuid().run(self.conn), "^[0-9a-f-]{36}$")
+
     def test_queries(self):
         table = self.table()
         table.insert([{"id": n, "tag": n % 3} for n in range(300)]).run(self.conn)
