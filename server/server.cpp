@@ -31,13 +31,21 @@ Server::~Server() {
   for (auto& reactor : reactors_) reactor->join();
 }
 
-void Server::listen(std::vector<ListeningSocket> sockets) {
+void Server::listen(std::vector<ListeningSocket> sockets, std::shared_ptr<const TlsContext> tls) {
   // The first reactor accepts and deals out: the kernel's own dealing (SO_REUSEPORT) is by hash, and leaves a
   // few long-lived connections on one core.
   EventLoop& loop = reactors_.front()->loop();
+  Listener::Accepted accepted = [this](int fd, reql::ClientInfo client) { accept(fd, std::move(client)); };
+  if (tls) {
+    tls_ = std::make_unique<TlsGateway>(options_.reactors);
+    accepted = [this, &loop, tls](int fd, reql::ClientInfo client) {
+      tls_->adopt(fd, tls, [this, &loop, client = std::move(client)](int clear) {
+        loop.call([this, clear, client] { accept(clear, client); });
+      });
+    };
+  }
   for (auto& socket : sockets) {
-    listeners_.push_back(std::make_unique<Listener>(
-        loop, std::move(socket), [this](int fd, reql::ClientInfo client) { accept(fd, std::move(client)); }));
+    listeners_.push_back(std::make_unique<Listener>(loop, std::move(socket), accepted));
     loop.call([listener = listeners_.back().get()] { listener->start(); });
   }
 }
@@ -105,6 +113,9 @@ bool Server::stop(std::chrono::milliseconds grace, std::chrono::milliseconds lim
     log::error("{} queries did not end when cancelled", running());
     return false;
   }
+  // What was said last still has to go through.
+  if (tls_) tls_->wait_until_sent(start + limit);
+  tls_.reset();
   for (auto& reactor : reactors_) reactor->join();
   pool_.reset();
   return true;

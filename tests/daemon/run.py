@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import test_keys  # noqa: E402
 from reql_wire import Connection, ReplyError  # noqa: E402
 from reqld_server import Server  # noqa: E402
 
@@ -118,7 +120,7 @@ def bad_options(_):
             (["nosuch"], "Unknown command 'nosuch'"),
             (["--driver-port", "x"], "--driver-port must be a number"),
             (["--r-http-deny", "10.0.0.0/99", "--driver-port", "0", "--no-http-admin"], "10.0.0.0/99"),
-            (["--driver-tls-key", "k"], "TLS"),
+            (["--driver-tls-key", "k"], "must be given together"),
             (["--join", "other:29015"], "cluster"),
             (["--log-level", "loud"], "--log-level must be"),
             (["--driver-port", "65536"], "--driver-port must be"),
@@ -360,6 +362,87 @@ def the_http_port(_):
             metrics = get("/metrics")
             expect("\nreqld_connections_open 1\n" in metrics and "\nreqld_queries_total 1\n" in metrics, metrics)
             expect("<title>reqld" in get("/"))
+
+
+@test
+def tls_on_both_ports(scratch):
+    keys = test_keys.make(scratch / "keys")
+    trusted = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+    with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
+                "--http-tls-key", str(keys / "server.key"), "--http-tls-cert", str(keys / "server.pem"), http=True,
+                binary=BINARY) as server:
+        big = "x" * 3000000
+        with Connection(server.port, tls=trusted) as one, Connection(server.port, tls=trusted) as two:
+            expect(one.run([24, [1, 2]]) == 3)
+            expect(two.run([24, [big, "y"]]) == big + "y")
+            tokens = [one.send([1, [24, ["n%d" % n, "x" * 50000]]]) for n in range(100)]
+            expect(sorted(one.receive()[0] for _ in tokens) == tokens)
+            # A client that goes without a word ends its queries as without TLS.
+            table = [15, [[14, ["test"]], "t"]]
+            one.run([60, [[14, ["test"]], "t"]])
+            two.send([1, [152, [table]]])
+            two.receive()
+            two.sock.close()
+            jobs = [15, [[14, ["rethinkdb"]], "jobs"]]
+            expect(eventually(lambda: not [job for job in one.run(jobs) if "changes" in str(job.get("info"))]))
+        url = "https://localhost:%d/health" % server.http_port
+        with urllib.request.urlopen(url, timeout=20, context=trusted) as answer:
+            expect(answer.read() == b"ok\n")
+        # Who speaks in clear, or trusts another authority, gets nowhere.
+        for attempt in (lambda: Connection(server.port), lambda: Connection(server.port, tls=ssl.create_default_context())):
+            try:
+                attempt()
+                raise AssertionError("connected")
+            except (OSError, ValueError):
+                pass
+        described = subprocess.run(
+            ["openssl", "s_client", "-connect", "127.0.0.1:%d" % server.port, "-CAfile", str(keys / "ca.pem"), "-brief"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+        expect("Verification: OK" in described.stderr and "TLSv1.3" in described.stderr, described.stderr)
+        old = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with Connection(server.port, tls=old) as connection:
+            idle = Connection(server.port, tls=trusted)
+            stranger = socket.create_connection(("127.0.0.1", server.port))
+            expect(connection.run([24, [1, 2]]) == 3)
+            ends_within(server, 5)
+            expect(idle.sock.recv(1) == b"")
+            stranger.close()
+
+
+@test
+def tls_with_certificates_of_clients(scratch):
+    keys = test_keys.make(scratch / "keys")
+    with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
+                "--driver-tls-ca", str(keys / "ca.pem"), "--tls-min-protocol", "TLSv1.3", binary=BINARY) as server:
+        nobody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        somebody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        somebody.load_cert_chain(str(keys / "client.pem"), str(keys / "client.key"))
+        with Connection(server.port, tls=somebody) as connection:
+            expect(connection.run([24, [1, 2]]) == 3)
+        old = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        old.load_cert_chain(str(keys / "client.pem"), str(keys / "client.key"))
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        for refused in (nobody, old):
+            try:
+                Connection(server.port, tls=refused)
+                raise AssertionError("connected")
+            except OSError:
+                pass
+
+
+@test
+def tls_files_that_cannot_be_used(scratch):
+    keys = test_keys.make(scratch / "keys")
+    for key, cert, message in [("nosuch", "server.pem", "nosuch"), ("server.key", "nosuch", "nosuch"),
+                               ("client.key", "server.pem", "client.key"), ("names", "server.pem", "names")]:
+        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
+                           "--driver-tls-key", str(keys / key), "--driver-tls-cert", str(keys / cert))
+        expect(status == 1 and "TLS: cannot use" in text and message in text, status, text)
+    for option, value in (("--tls-ciphers", "NOSUCH"), ("--tls-ecdh-curve", "nosuch"), ("--tls-dhparams", "/nosuch")):
+        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin", option, value,
+                           "--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"))
+        expect(status == 1 and "TLS: " in text, status, text)
 
 
 @test
