@@ -12,13 +12,15 @@ function(reqld_module name)
   endif()
 endfunction()
 
-# reqld_tests(FOLDER libs...): one doctest executable for tests/FOLDER, registered with ctest.
+# reqld_tests(FOLDER libs...): one doctest executable for tests/FOLDER and its support/, registered with ctest.
 function(reqld_tests folder)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp
+       ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/support/*.cpp)
   if(NOT sources)
     return()
   endif()
   add_executable(${folder}_tests ${CMAKE_CURRENT_SOURCE_DIR}/main_test.cpp ${sources})
   target_link_libraries(${folder}_tests PRIVATE ${ARGN})
+  target_compile_definitions(${folder}_tests PRIVATE REQLD_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${folder} COMMAND ${folder}_tests)
 endfunction()

@@ -76,9 +76,14 @@ po::options_description supported() {
        "(default: 0)")  //
       ("commit-log-size", po::value<Text>(),
        "but no more than so many megabytes of it (default: no limit)")  //
-      ("daemon", "go to the background")                                //
-      ("runuser", po::value<Text>(), "run as this user")                //
-      ("rungroup", po::value<Text>(), "run with this group")            //
+      ("change-log-seconds", po::value<Text>(),
+       "keep the changes of every table for so long, for feeds that resume (default: only where a table asks "
+       "for it)")  //
+      ("change-log-size", po::value<Text>(),
+       "megabytes of changes that a table keeps at most (default: 1024)")  //
+      ("daemon", "go to the background")                                   //
+      ("runuser", po::value<Text>(), "run as this user")                   //
+      ("rungroup", po::value<Text>(), "run with this group")               //
       ("log-level", po::value<Text>(), "debug, info, notice, warn or error (default: info)");
   po::options_description http("Options of r.http");
   http.add_options()  //
@@ -332,6 +337,8 @@ Options interpret(const po::variables_map& values) {
   set_number(values, "query-memory", options.query_memory_mb, 1, kMany);
   set_number(values, "commit-log-hours", options.commit_log_hours, 0, 1'000'000);
   set_number(values, "commit-log-size", options.commit_log_mb, 1, kMany);
+  set_number(values, "change-log-seconds", options.change_log_seconds, 1, kMany);
+  set_number(values, "change-log-size", options.change_log_mb, 1, kMany);
   options.daemon = values.count("daemon") != 0;
   set_text(values, "runuser", options.run_user);
   set_text(values, "rungroup", options.run_group);

@@ -46,6 +46,10 @@ struct Options {
   std::string initial_password;  ///< for a new directory; `auto`: a random one is printed
   bool initial_password_given = false;
 
+  // Change logs, of tables that do not say themselves
+  double change_log_seconds = 0;  ///< 0: none is kept
+  std::uint64_t change_log_mb = 1024;
+
   // Process
   bool daemon = false;
   std::string run_user;  ///< empty: as started

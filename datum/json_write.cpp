@@ -108,6 +108,55 @@ std::size_t find_escape(const char* s, std::size_t i, std::size_t size) {
   return i;
 }
 
+template <typename T>
+T load(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/// Copies `n` bytes; when none of them needs an escape, answers true. Most names and texts are short and
+/// clean: for those this is two loads that overlap and two stores, where a loop over the bytes would be most
+/// of the cost of a document.
+bool copy_clean(char* to, const char* s, std::size_t n) {
+#if defined(__SSE2__)
+  const auto clean = [](__m128i v, int wanted) {
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    const __m128i special =
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    return (_mm_movemask_epi8(_mm_or_si128(control, special)) & wanted) == 0;
+  };
+  if (n >= 16) {
+    const auto step = [&](std::size_t i) {
+      const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), v);
+      return clean(v, 0xffff);
+    };
+    for (std::size_t i = 0; i + 16 < n; i += 16)
+      if (!step(i)) return false;
+    return step(n - 16);
+  }
+  if (n >= 8) {
+    const auto first = load<std::uint64_t>(s), last = load<std::uint64_t>(s + n - 8);
+    std::memcpy(to, &first, 8);
+    std::memcpy(to + n - 8, &last, 8);
+    return clean(_mm_set_epi64x(static_cast<long long>(last), static_cast<long long>(first)), 0xffff);
+  }
+  if (n >= 4) {
+    const auto first = load<std::uint32_t>(s), last = load<std::uint32_t>(s + n - 4);
+    std::memcpy(to, &first, 4);
+    std::memcpy(to + n - 4, &last, 4);
+    const auto both = (static_cast<std::uint64_t>(last) << 32) | first;
+    return clean(_mm_cvtsi64_si128(static_cast<long long>(both)), 0xff);
+  }
+#endif
+  for (std::size_t i = 0; i < n; ++i) {
+    if (needs_escape(s[i])) return false;
+    to[i] = s[i];
+  }
+  return true;
+}
+
 /// Text on its way out: small pieces gather here, which is cheaper than growing the string by each.
 class Sink {
  public:
@@ -144,6 +193,15 @@ class Sink {
     p_ = write_number_text(p_, d);
   }
   void put_string(std::string_view s) {
+    if (s.size() <= kShort) {
+      if (buffer_ + sizeof buffer_ - p_ < static_cast<std::ptrdiff_t>(kShort + 2)) flush();
+      *p_ = '"';
+      if (copy_clean(p_ + 1, s.data(), s.size())) {
+        p_ += s.size() + 2;
+        p_[-1] = '"';
+        return;
+      }
+    }
     put('"');
     for (std::size_t i = 0; i < s.size();) {
       const std::size_t stop = find_escape(s.data(), i, s.size());
@@ -191,6 +249,8 @@ class Sink {
         put(kHex[c & 15]);
     }
   }
+
+  static constexpr std::size_t kShort = 128;
 
   std::string& out_;
   char* p_ = buffer_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reql/error.hpp"
+#include "reql/stack.hpp"
 
 namespace reqld::reql {
 
@@ -106,6 +107,7 @@ BatchLimits Context::batch_limits(bool first) const {
 void check_array_sizes(const Context& cx, const Datum& d) {
   // Every element takes a byte of the encoding: few values need a walk.
   if (d.encoded_size() <= cx.options.array_limit) return;
+  check_stack(cx);
   if (d.is(Type::kArray)) {
     check_array_size(cx, d.array_size());
     for (std::size_t i = 0; i < d.array_size(); ++i) check_array_sizes(cx, d.at(i));

@@ -18,11 +18,11 @@ Engine::~Engine() = default;
 Engine::ScramCredentials Engine::scram_credentials(const std::string& name) {
   ScramCredentials out;
   const auto user = find_user(database_, name);
-  if (!user || !user->password) return out;
+  if (!user) return out;
   out.known = true;
-  out.salt = user->password->salt;
-  out.iterations = user->password->iterations;
-  out.salted_password = user->password->salted_password;
+  out.salt = user->password.salt;
+  out.iterations = user->password.iterations;
+  out.salted_password = user->password.salted_password;
   return out;
 }
 

@@ -1,6 +1,8 @@
 #include <rapidjson/document.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "datum/base64.hpp"
@@ -9,6 +11,7 @@
 #include "reql/error.hpp"
 #include "reql/program.hpp"
 #include "reql/row_expression.hpp"
+#include "reql/stack.hpp"
 
 namespace reqld::reql {
 
@@ -17,7 +20,7 @@ namespace {
 using Json = rapidjson::Value;
 
 constexpr unsigned kParseFlags =
-    rapidjson::kParseInsituFlag | rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag;
+    rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
 // Each level costs the parser one stack frame; well below any thread's stack.
 constexpr int kMaxDepth = 2000;
 // Longer literal arrays are built when they are evaluated, so that array_limit is checked there.
@@ -337,7 +340,7 @@ class Parser {
       const std::string_view name = view(member.name);
       const Place inner{&place, -1, name};
       const auto& accepted = node.def->optargs;
-      if (!node.def->any_optargs && std::find(accepted.begin(), accepted.end(), name) == accepted.end()) {
+      if (!node.def->any_optargs && std::ranges::find(accepted, name, &Optarg::name) == accepted.end()) {
         fail(&inner, "Unrecognized optional argument `" + std::string(name) + "`.");
       }
       if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");
@@ -566,13 +569,55 @@ class SmallDocument {
   rapidjson::Document document;
 };
 
+// Fills a document, reading numbers as everywhere else: RapidJSON's own conversion is wrong for some (0e-110).
+class DocumentBuilder {
+ public:
+  explicit DocumentBuilder(rapidjson::Document& document) : document_(document) {}
+
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const std::optional<double> number = parse_json_number({text, size});
+    if (!number) return false;
+    // Small whole numbers keep being such: numbers of terms and variables.
+    const char* const digits = text + (text[0] == '-' ? 1 : 0);
+    const bool whole = std::all_of(digits, text + size, [](char c) { return c >= '0' && c <= '9'; });
+    constexpr double kMost = std::numeric_limits<int>::max();
+    const bool negative_zero = *number == 0 && digits != text;
+    if (whole && std::abs(*number) <= kMost && !negative_zero) return document_.Int(static_cast<int>(*number));
+    return document_.Double(*number);
+  }
+  bool Null() { return document_.Null(); }
+  bool Bool(bool b) { return document_.Bool(b); }
+  bool String(const char* text, rapidjson::SizeType size, bool copy) { return document_.String(text, size, copy); }
+  bool Key(const char* text, rapidjson::SizeType size, bool copy) { return document_.Key(text, size, copy); }
+  bool StartObject() { return document_.StartObject(); }
+  bool EndObject(rapidjson::SizeType count) { return document_.EndObject(count); }
+  bool StartArray() { return document_.StartArray(); }
+  bool EndArray(rapidjson::SizeType count) { return document_.EndArray(count); }
+  // Numbers come as text only.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+
+ private:
+  rapidjson::Document& document_;
+};
+
 void parse_document(std::string& text, rapidjson::Document& document) {
   // For the in-place parser a zero byte ends the text; no valid query holds one.
   const bool whole = !text.empty() && text.find('\0') == std::string::npos;
   // The parser looks at 16 bytes at a time, up to and past the end of the text.
   if (whole) text.append(kQueryPaddingBytes, '\0');
-  if (whole) document.ParseInsitu<kParseFlags>(text.data());
-  if (!whole || document.HasParseError()) {
+  bool parsed = false;
+  const auto parse = [&](rapidjson::Document& into) {
+    rapidjson::InsituStringStream stream(text.data());
+    DocumentBuilder builder(into);
+    parsed = !rapidjson::Reader().Parse<kParseFlags>(stream, builder).IsError();
+    return parsed;
+  };
+  if (whole) document.Populate(parse);
+  if (!parsed) {
     throw QueryError(ReplyType::kClientError, "Client is buggy (failed to deserialize query).");
   }
 }
@@ -612,13 +657,19 @@ Backtrace backtrace_to(const Node* node) {
 
 namespace {
 
-// A literal in term syntax: arrays become MAKE_ARRAY.
-void literal_to_json(const Datum& d, std::string& out) {
+void check_stored_nesting(std::size_t depth) {
+  if (depth <= kMaxStoredFunctionNesting) return;
+  throw_resource("Function nested too deeply to be stored (more than " + std::to_string(kMaxStoredFunctionNesting) + " levels).");
+}
+
+// A literal in term syntax: arrays become MAKE_ARRAY. `depth` levels are around it.
+void literal_to_json(const Datum& d, std::string& out, std::size_t depth) {
+  check_stored_nesting(depth);
   if (d.is(Type::kArray)) {
     out += "[2,[";
     for (std::size_t i = 0; i < d.array_size(); ++i) {
       if (i) out += ',';
-      literal_to_json(d.at(i), out);
+      literal_to_json(d.at(i), out, depth + 1);
     }
     out += "]]";
   } else if (d.is(Type::kObject)) {
@@ -627,11 +678,11 @@ void literal_to_json(const Datum& d, std::string& out) {
       if (i) out += ',';
       append_json_string(d.name_at(i), out);
       out += ':';
-      literal_to_json(d.value_at(i), out);
+      literal_to_json(d.value_at(i), out, depth + 1);
     }
     out += '}';
   } else if (d.is(Type::kGeometry)) {
-    literal_to_json(to_pseudo_object(d), out);
+    literal_to_json(to_pseudo_object(d), out, depth);
   } else {
     append_json(d, out);
   }
@@ -645,11 +696,19 @@ class SourceWriter {
   std::string text;
 
   void node(const Node& node) {
-    if (node.is_literal) return literal_to_json(node.literal, text);
+    ++depth_;
+    check_stored_nesting(depth_);
+    write(node);
+    --depth_;
+  }
+
+ private:
+  void write(const Node& node) {
+    if (node.is_literal) return literal_to_json(node.literal, text, depth_);
     const TermType type = node.def->type;
     if (type == TermType::kVar || type == TermType::kImplicitVar) {
       // Bound by one of the functions around the stored one?
-      if (node.enclosing - node.scope_depth <= outside_) return literal_to_json(captured_(node), text);
+      if (node.enclosing - node.scope_depth <= outside_) return literal_to_json(captured_(node), text, depth_);
     }
     if (type == TermType::kMakeObj) return optargs(node);
     text += '[';
@@ -667,7 +726,6 @@ class SourceWriter {
     text += ']';
   }
 
- private:
   void optargs(const Node& node) {
     text += '{';
     bool first = true;
@@ -683,6 +741,7 @@ class SourceWriter {
 
   const std::uint32_t outside_;
   const std::function<Datum(const Node&)>& captured_;
+  std::size_t depth_ = 0;
 };
 
 }  // namespace

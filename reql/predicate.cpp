@@ -3,6 +3,7 @@
 #include "reql/document.hpp"
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
+#include "reql/stack.hpp"
 
 namespace reqld::reql {
 
@@ -11,7 +12,8 @@ namespace {
 using Answer = Predicate::Answer;
 
 // `lacking` becomes what the error is about when the answer is kMissing.
-Answer match(const Datum& pattern, const Datum& row, std::pair<std::string, Datum>* lacking) {
+Answer match(const Context& cx, const Datum& pattern, const Datum& row, std::pair<std::string, Datum>* lacking) {
+  check_stack(cx);
   for (std::size_t i = 0; i < pattern.object_size(); ++i) {
     const std::string_view name = pattern.name_at(i);
     auto field = row.get(name);
@@ -27,7 +29,7 @@ Answer match(const Datum& pattern, const Datum& row, std::pair<std::string, Datu
       wanted = std::move(*inner);
     }
     if (!exact && wanted.is(Type::kObject) && field->is(Type::kObject)) {
-      if (const Answer a = match(wanted, *field, lacking); a != Answer::kYes) return a;
+      if (const Answer a = match(cx, wanted, *field, lacking); a != Answer::kYes) return a;
     } else if (!(wanted == *field)) {
       return Answer::kNo;
     }
@@ -51,14 +53,14 @@ Answer Predicate::test(Context& cx, const Datum& row) const {
   if (result->is(Type::kBool)) return result->as_bool() ? Answer::kYes : Answer::kNo;
   if (result->is_null()) return Answer::kNo;
   if (!is_pattern_ || !result->is(Type::kObject) || !row.is(Type::kObject)) return Answer::kYes;
-  return Args::blaming(node_, [&] { return match(*result, row, nullptr); });
+  return Args::blaming(node_, [&] { return match(cx, *result, row, nullptr); });
 }
 
 void Predicate::throw_missing(Context& cx, const Datum& row) const {
   const Datum pattern = function_->call1(cx, row);
   std::pair<std::string, Datum> lacking;
   Args::blaming(node_, [&] {
-    match(pattern, row, &lacking);
+    match(cx, pattern, row, &lacking);
     throw_no_attribute(lacking.first, lacking.second);
   });
   throw_internal("A missing field is there after all.");

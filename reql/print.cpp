@@ -66,7 +66,30 @@ class Printer {
   void expression(const Node& node) { term(node, true); }
 
  private:
+  // A deeper one is not for reading.
+  static constexpr int kMaxDepth = 120;
+
   void literal(const Datum& d, bool outermost) {
+    if (depth_ >= kMaxDepth) {
+      text += "...";
+      return;
+    }
+    ++depth_;
+    shallow_literal(d, outermost);
+    --depth_;
+  }
+
+  void term(const Node& node, bool outermost) {
+    if (depth_ >= kMaxDepth) {
+      text += "...";
+      return;
+    }
+    ++depth_;
+    shallow_term(node, outermost);
+    --depth_;
+  }
+
+  void shallow_literal(const Datum& d, bool outermost) {
     if (d.is(Type::kArray)) {
       if (outermost) text += "r.expr(";
       text += '[';
@@ -111,7 +134,7 @@ class Printer {
     text += ')';
   }
 
-  void term(const Node& node, bool outermost) {
+  void shallow_term(const Node& node, bool outermost) {
     using enum TermType;
     if (node.is_literal) return literal(node.literal, outermost);
     switch (node.def->type) {
@@ -165,6 +188,7 @@ class Printer {
 
   std::vector<std::vector<std::string>> scopes_;
   bool inside_operator_ = false;
+  int depth_ = 0;
 };
 
 constexpr std::string_view kHookPrefix = "$reql_write_hook_function$";

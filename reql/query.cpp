@@ -29,8 +29,9 @@ std::uint8_t feed_note(FeedKind kind) {
   return 0;
 }
 
-// What a coroutine's stack must keep free for everything below the evaluator (JSON, storage, libraries).
-constexpr std::ptrdiff_t kStackReserve = 48 * 1024;
+// What a coroutine's stack must keep free for everything below the evaluator (stored functions read and printed, JSON, storage,
+// libraries).
+constexpr std::ptrdiff_t kStackReserve = 160 * 1024;
 constexpr std::size_t kMostReserved = 64 * 1024;
 
 class QueryRun : public Query {
@@ -203,6 +204,9 @@ class QueryRun : public Query {
       BatchLimits rest = limits;
       rest.max_rows = limits.max_rows - rows;
       rest.max_bytes = limits.max_bytes - reply.rows.size();
+      if (feed) {
+        if (stream_->next_json(cx_, rest, reply.rows)) break;
+      }
       more = stream_->next(cx_, rest, batch_);
       for (const Datum& row : batch_) {
         if (!reply.rows.empty()) reply.rows += ',';

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +28,12 @@ class Stream : public Object {
   /// Appends rows to `out`, within `limits` (one row may exceed the bytes). Returns false when the sequence has ended: no row
   /// comes after those appended. May append nothing and return true. Throws EvalError and DatumError.
   virtual bool next(Context& cx, const BatchLimits& limits, Batch& out) = 0;
+
+  /// For streams whose rows are at hand as JSON: what next() would append, with commas between, and how many rows that are.
+  /// nullopt: this is none.
+  virtual std::optional<std::size_t> next_json(Context& /*cx*/, const BatchLimits& /*limits*/, std::string& /*out*/) {
+    return std::nullopt;
+  }
 
   /// Made from an array: it is an ARRAY to type_of, and comes out of a query as one.
   virtual bool is_array() const { return false; }

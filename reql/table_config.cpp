@@ -72,6 +72,10 @@ Datum table_config(const Engine& engine, const std::string& db_name, const stora
     if (auto set = table.settings.get("write_acks")) acks = *set;
   }
   out.set("write_acks", acks);
+  // Not in RethinkDB's configurations: only where it was set.
+  if (table.settings.is(Type::kObject)) {
+    if (auto set = table.settings.get("change_log")) out.set("change_log", *set);
+  }
   out.set("write_hook", describe_write_hook(table.write_hook));
   return out.finish();
 }

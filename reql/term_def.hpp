@@ -54,9 +54,17 @@ using EvalFn = Value (*)(Args& args);
 /// A static check, run once when the query is compiled. Throws QueryError.
 using CheckFn = void (*)(const Node& node);
 
+/// An optional argument that a term accepts.
+struct Optarg {
+  std::string_view name;
+  std::string_view doc;  ///< what it means, its default in brackets
+};
+
+/// Run by the tests, on the tables of tests/reql/support/example_data.hpp, and shown in docs/reql_reference.md.
 struct Example {
-  std::string_view query;  ///< the term as JSON, as on the wire
-  std::string_view reply;  ///< `r` of the reply, or the error text
+  std::string_view text;   ///< as the Python driver writes it
+  std::string_view query;  ///< the same as on the wire
+  std::string_view reply;  ///< the value as JSON, of a stream the array of its rows; or the text of the error
 };
 
 struct TermDef {
@@ -65,7 +73,8 @@ struct TermDef {
   Arity arity;
   TermFlags flags = 0;
   EvalFn eval = nullptr;
-  std::span<const std::string_view> optargs = {};  ///< accepted names
+  std::span<const Optarg> optargs = {};
+  std::string_view signature = {};  ///< one line for each form
   std::string_view doc = {};
   std::span<const Example> examples = {};
   CheckFn check = nullptr;

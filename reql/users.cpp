@@ -14,16 +14,14 @@ namespace {
 constexpr const char* kAdmin = "admin";
 
 User decode_user(const std::string& name, const Datum& record) {
-  User user{name, std::nullopt};
   const auto salt = record.get("salt");
-  if (!salt) return user;
+  if (!salt) return {name, hash_password("")};
   StoredPassword password;
   password.salt = salt->binary_bytes();
   password.iterations = static_cast<std::uint32_t>(record.get("iterations")->as_integer());
   password.salted_password = record.get("salted_password")->binary_bytes();
   password.empty = record.get("empty")->as_bool();
-  user.password = std::move(password);
-  return user;
+  return {name, std::move(password)};
 }
 
 // Before anybody sets a password, `admin` logs in with an empty one.
@@ -52,12 +50,10 @@ StoredPassword hash_password(const std::string& text, std::uint32_t iterations) 
 
 Datum encode_user(const User& user) {
   ObjectBuilder out;
-  if (user.password) {
-    out.set("salt", Datum::binary(user.password->salt));
-    out.set("iterations", Datum::integer(user.password->iterations));
-    out.set("salted_password", Datum::binary(user.password->salted_password));
-    out.set("empty", Datum::boolean(user.password->empty));
-  }
+  out.set("salt", Datum::binary(user.password.salt));
+  out.set("iterations", Datum::integer(user.password.iterations));
+  out.set("salted_password", Datum::binary(user.password.salted_password));
+  out.set("empty", Datum::boolean(user.password.empty));
   return out.finish();
 }
 

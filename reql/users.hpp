@@ -19,10 +19,10 @@ struct StoredPassword {
   bool empty = true;            ///< the text is "": what the users table shows as false
 };
 
-/// A user; `password` is absent where logging in is not possible.
+/// A user. Who has no password logs in with an empty one.
 struct User {
   std::string name;
-  std::optional<StoredPassword> password;
+  StoredPassword password;
 };
 
 inline constexpr std::uint32_t kDefaultIterations = 4096;

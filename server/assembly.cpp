@@ -51,7 +51,7 @@ std::string set_initial_password(storage::Database& database, const config::Opti
                                  std::string& generated) {
   const auto admin = reql::find_user(database, "admin");
   // Only for who has never set one.
-  if (admin && admin->password && !admin->password->empty) return {};
+  if (admin && !admin->password.empty) return {};
   std::string password = options.initial_password;
   if (password == "auto") {
     password = protocol::base64_encode(protocol::random_bytes(18));
@@ -117,6 +117,10 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
     }
   };
   database_options.index_functions = reql::index_function_factory();
+  if (options.change_log_seconds > 0) {
+    database_options.change_log =
+        storage::ChangeLogLimits{options.change_log_seconds, options.change_log_mb << 20};
+  }
   auto database = storage::Database::open(std::move(database_options));
   if (!database) {
     assembled.error =

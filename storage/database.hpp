@@ -53,6 +53,12 @@ class IndexFunction {
 /// Makes the function from its stored definition (an opaque datum that reql wrote into the catalog).
 using IndexFunctionFactory = std::function<std::shared_ptr<const IndexFunction>(const Datum& definition)>;
 
+/// How long the changes of a table are kept for feeds that resume.
+struct ChangeLogLimits {
+  double seconds = 24 * 3600;
+  std::uint64_t bytes = std::uint64_t{1} << 30;
+};
+
 struct IndexInfo {
   std::string name;
   Uuid id;
@@ -74,7 +80,9 @@ struct TableInfo {
   Durability durability = Durability::kHard;
   std::uint32_t space = 0;
   Datum write_hook;   ///< opaque definition or null
-  Datum settings;     ///< opaque object: further settings that reql keeps with the table (e.g. `data`, write_acks, change_log)
+  Datum settings;     ///< opaque object: further settings that reql keeps with the table (e.g. write_acks). Storage itself reads `change_log`:
+                      ///< {retention_seconds, retention_bytes}, or false
+  std::optional<ChangeLogLimits> change_log;  ///< storage's: from the settings, else DatabaseOptions::change_log
   std::map<std::string, std::shared_ptr<const IndexInfo>> indexes;
   std::shared_ptr<std::atomic<bool>> dropped;  ///< storage's: shared by every version of this table, true once it is gone
 };
@@ -102,9 +110,20 @@ struct Catalog {
   std::shared_ptr<const TableInfo> table(const DbInfo& db, const std::string& name) const;
 };
 
+/// Where a change stands among all changes of the database: commits in order, and within one as they were made.
+struct ChangePosition {
+  Sequence sequence = 0;
+  std::uint32_t ordinal = 0;
+  auto operator<=>(const ChangePosition&) const = default;
+};
+/// Behind every change of the commits up to `sequence`.
+constexpr ChangePosition end_of(Sequence sequence) { return {sequence, 0xffffffffu}; }
+
 /// One change of one row, published in commit order. `old_row`/`new_row` are null datums when there was / is none.
+/// A row that one job writes twice has two changes.
 struct RowChange {
-  Sequence sequence;
+  ChangePosition at;
+  std::uint32_t job = 0;  ///< numbers the jobs of one commit; 0 for what comes from a change log
   std::shared_ptr<const TableInfo> table;
   std::string key;
   Datum old_row;
@@ -142,6 +161,13 @@ struct Row {
   Datum document;
 };
 
+/// How reading a change log came out.
+enum class ChangeLogRead : std::uint8_t {
+  kMore,  ///< there are more changes than were asked for
+  kEnd,   ///< that is all that the snapshot has
+  kGone,  ///< changes after the position are not kept (any more), or no log is kept
+};
+
 /// Reads within one snapshot. Bounded life: see Snapshot. One thread at a time. Throws StorageError; a table that was made after the
 /// snapshot is empty in it.
 class Reader {
@@ -166,6 +192,10 @@ class Reader {
   virtual std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index, const IndexRange& range,
                                                 Direction direction, const std::optional<std::string>& resume, Limits limits,
                                                 bool want_documents, std::vector<Row>& out) = 0;
+
+  /// Appends the logged changes after a position, in order, up to `max_rows` or `max_bytes` (at least one).
+  virtual ChangeLogRead read_change_log(const std::shared_ptr<const TableInfo>& table, ChangePosition after, Limits limits,
+                                        std::vector<RowChange>& out) = 0;
 };
 
 /// What a row write answers; what a job computes with.
@@ -192,6 +222,14 @@ struct DatabaseOptions {
   EngineOptions engine;
   std::uint64_t blob_threshold = 16 * 1024;  ///< binaries of at least this many bytes are stored out of line
   IndexFunctionFactory index_functions;
+  std::optional<ChangeLogLimits> change_log;  ///< for tables that have no such setting of their own
+};
+
+/// What is known of a sequence number that an earlier start of the database gave out.
+enum class SequenceState : std::uint8_t {
+  kKnown,    ///< stands for the commit it stood for then
+  kUnknown,  ///< of another database, or of a history that this one does not go on with
+  kLost,     ///< its commit was not on disk when the machine failed
 };
 
 class Database {
@@ -227,6 +265,11 @@ class Database {
   virtual std::optional<Datum> get_system(const std::string& collection, const std::string& key) = 0;
   virtual std::vector<std::pair<std::string, Datum>> list_system(const std::string& collection) = 0;
   virtual void put_system(const std::string& collection, const std::string& key, const Datum& value, Done done) = 0;  ///< null removes
+
+  /// Identifies this start of the database; goes with sequence numbers that are to be used after it.
+  virtual std::uint64_t incarnation() const = 0;
+  /// Only incarnations in which some table kept a change log are remembered.
+  virtual SequenceState check_sequence(std::uint64_t incarnation, Sequence sequence) const = 0;
 
   virtual void add_listener(ChangeListener* listener) = 0;
   /// Not called any more when this returns. Not while holding a lock that the listener takes.

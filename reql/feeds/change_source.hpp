@@ -25,9 +25,9 @@ struct ChangeSource {
   std::string index;  ///< empty: the primary key
   Bounds bounds;
   Order order = Order::kNone;
-  Datum key;                     ///< kPoint
-  Ref<Table> system_table;       ///< kSystem; with `key` not null only that row
-  std::size_t limit = 0;         ///< kLimit
+  Datum key;                              ///< kPoint
+  Ref<Table> system_table;                ///< kSystem; with `key` not null only that row
+  std::size_t limit = 0;                  ///< kLimit
   std::vector<Ref<RowStep>> steps;        ///< done to each row (before the limit, where there is one)
   std::vector<Ref<RowStep>> later_steps;  ///< done to each row after the limit
   std::vector<ChangeSource> parts;        ///< kUnion

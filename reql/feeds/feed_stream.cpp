@@ -1,7 +1,8 @@
 #include "reql/feeds/feed_stream.hpp"
 
-#include <algorithm>
 #include <atomic>
+
+#include "reql/feeds/resumable_feed.hpp"
 
 namespace reqld::reql {
 
@@ -14,17 +15,19 @@ class FeedStream : public Stream {
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     if (pending_.empty()) fill(cx);
-    const std::size_t take = std::min(limits.max_rows, pending_.size());
-    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(take);
-    out.insert(out.end(), std::make_move_iterator(pending_.begin()), std::make_move_iterator(end));
-    pending_.erase(pending_.begin(), end);
+    pending_.take(limits.max_rows, out);
     return true;
+  }
+  std::optional<std::size_t> next_json(Context& cx, const BatchLimits& limits, std::string& out) override {
+    if (pending_.empty()) fill(cx);
+    return pending_.take_json(limits.max_rows, limits.max_bytes, out);
   }
   bool is_infinite() const override { return true; }
   FeedKind feed_kind() const override { return kind_; }
   bool includes_states() const override { return options_.include_states; }
   bool ready(const std::function<void()>& wake) override {
-    if (!pending_.empty() || initialized_ < parts_.size() || (!said_ready_ && options_.include_states)) return true;
+    if (!pending_.empty() || initialized_ < parts_.size() || (!said_ready_ && options_.include_states))
+      return true;
     if (parts_.size() == 1) return parts_[0]->ready(wake);
     // Whichever part is first wakes; the others are then late.
     const auto woken = std::make_shared<std::atomic<bool>>(false);
@@ -60,7 +63,7 @@ class FeedStream : public Stream {
     ObjectBuilder element;
     element.set("state", Datum::string(state));
     if (options_.include_types) element.set("type", Datum::string("state"));
-    pending_.push_back(element.finish());
+    pending_.push(element.finish());
   }
 
   static constexpr std::size_t kEnough = 200;
@@ -71,24 +74,42 @@ class FeedStream : public Stream {
   std::size_t initialized_ = 0;
   bool said_initializing_ = false;
   bool said_ready_ = false;
-  Batch pending_;
+  FeedOutput pending_;
 };
+
+}  // namespace
 
 FeedKind kind_of(const ChangeSource& source) {
   switch (source.kind) {
-    case ChangeSource::Kind::kPoint: return FeedKind::kPoint;
-    case ChangeSource::Kind::kLimit: return FeedKind::kOrderByLimit;
-    case ChangeSource::Kind::kSystem: return source.key.is_null() ? FeedKind::kStream : FeedKind::kPoint;
-    default: return FeedKind::kStream;
+    case ChangeSource::Kind::kPoint:
+      return FeedKind::kPoint;
+    case ChangeSource::Kind::kLimit:
+      return FeedKind::kOrderByLimit;
+    case ChangeSource::Kind::kSystem:
+      return source.key.is_null() ? FeedKind::kStream : FeedKind::kPoint;
+    default:
+      return FeedKind::kStream;
   }
 }
 
-void add_parts(Context& cx, ChangeSource source, const FeedOptions& options, std::vector<std::unique_ptr<FeedPart>>& out) {
+namespace {
+
+void add_parts(Context& cx, ChangeSource source, const FeedOptions& options,
+               std::vector<std::unique_ptr<FeedPart>>& out) {
   switch (source.kind) {
-    case ChangeSource::Kind::kRange: out.push_back(make_range_part(cx, std::move(source), options)); break;
-    case ChangeSource::Kind::kPoint: out.push_back(make_point_part(cx, std::move(source), options)); break;
-    case ChangeSource::Kind::kLimit: out.push_back(make_limit_part(cx, std::move(source), options)); break;
-    case ChangeSource::Kind::kSystem: out.push_back(make_system_part(cx, std::move(source), options)); break;
+    case ChangeSource::Kind::kRange:
+    case ChangeSource::Kind::kPoint: {
+      FeedOptions of_part = options;
+      if (!of_part.alike.empty()) of_part.alike += "#" + std::to_string(out.size());
+      out.push_back(make_rows_part(cx, std::move(source), of_part));
+      break;
+    }
+    case ChangeSource::Kind::kLimit:
+      out.push_back(make_limit_part(cx, std::move(source), options));
+      break;
+    case ChangeSource::Kind::kSystem:
+      out.push_back(make_system_part(cx, std::move(source), options));
+      break;
     case ChangeSource::Kind::kUnion:
       for (ChangeSource& part : source.parts) {
         // What is done to the union is done to each part.
@@ -101,6 +122,7 @@ void add_parts(Context& cx, ChangeSource source, const FeedOptions& options, std
 }  // namespace
 
 Ref<Stream> make_feed(Context& cx, ChangeSource source, const FeedOptions& options) {
+  if (options.resumable) return make_resumable_feed(cx, std::move(source), options);
   const FeedKind kind = kind_of(source);
   std::vector<std::unique_ptr<FeedPart>> parts;
   add_parts(cx, std::move(source), options, parts);

@@ -7,6 +7,9 @@
 
 namespace reqld::reql {
 
+/// As what a feed of this is announced.
+FeedKind kind_of(const ChangeSource& source);
+
 /// Subscribes at once. Requires a context that may wait.
 Ref<Stream> make_feed(Context& cx, ChangeSource source, const FeedOptions& options);
 

@@ -10,31 +10,48 @@ namespace reqld::reql {
 
 namespace {
 
+// As recorded: along the primary key, what one write does to a row twice counts once.
+WatchedRows limited_rows(const ChangeSource& source) {
+  WatchedRows rows = watched_rows(source);
+  rows.net = !rows.index;
+  return rows;
+}
+
 class LimitPart : public FeedPart {
  public:
   LimitPart(Context& cx, ChangeSource source, const FeedOptions& options)
       : source_(std::move(source)),
         options_(options),
-        range_(key_range(source_.bounds)),
-        handle_(cx.engine().feeds().subscribe(*source_.table, std::nullopt, options.queue_size)) {
-    if (!source_.index.empty() && source_.index != source_.table->primary_key) index_ = source_.table->indexes.at(source_.index);
-  }
+        watched_(limited_rows(source_)),
+        range_(watched_.range),
+        index_(watched_.index),
+        handle_(cx.engine().feeds().subscribe(watched_, options.queue_size, options.squash_delay)) {}
 
-  bool initial(Context& cx, bool show, Batch& out) override {
+  bool initial(Context& cx, bool show, FeedOutput& out) override {
     settle_subscription(cx);
     window_ = read_window(cx);
     if (!show) return true;
     for (std::size_t i = 0; i < window_.size(); ++i) {
       const Datum v = run_steps(cx, source_.later_steps, window_[i].value);
-      if (!v.is_null()) emit_initial(options_, v, out, i);
+      if (!v.is_null()) out.push(initial_element(options_, v, i));
     }
     return true;
   }
 
-  void drain(Context& cx, Batch& out) override {
-    for (const FeedEvent& event : take_events(*handle_, options_, out)) {
-      if (event.sequence <= read_at_) continue;
-      std::vector<Item> next = after(cx, event);
+  void drain(Context& cx, FeedOutput& out) override {
+    const std::size_t before = out.size();
+    const std::deque<FeedChangeRef> changes = take_changes(
+        *handle_, options_, out, [this](const FeedChange& c) { return c.at.sequence <= read_at_; });
+    if (out.size() > before) {
+      // Some were skipped: what the window has become can only be read.
+      std::vector<Item> next = read_window(cx);
+      emit_difference(cx, window_, next, out);
+      window_ = std::move(next);
+    }
+    for (const FeedChangeRef& change : changes) {
+      // The window may have been read anew since.
+      if (change->at.sequence <= read_at_) continue;
+      std::vector<Item> next = after(cx, *change);
       emit_difference(cx, window_, next, out);
       window_ = std::move(next);
     }
@@ -79,7 +96,8 @@ class LimitPart : public FeedPart {
   std::vector<Item> read_window(Context& cx) {
     const auto reader = cx.database().reader();
     read_at_ = reader->sequence();
-    const auto direction = source_.order == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    const auto direction =
+        source_.order == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
     std::vector<Item> items;
     std::vector<storage::Row> rows;
     const storage::Reader::Limits limits{std::min<std::size_t>(source_.limit + 1, 1000), 1u << 20};
@@ -108,7 +126,7 @@ class LimitPart : public FeedPart {
   }
 
   // The window after a change. What leaves a full one makes room for a row that only the index knows.
-  std::vector<Item> after(Context& cx, const FeedEvent& event) {
+  std::vector<Item> after(Context& cx, const FeedChange& event) {
     const bool full = window_.size() >= source_.limit;
     std::vector<Item> items;
     for (const Item& item : window_) {
@@ -119,8 +137,9 @@ class LimitPart : public FeedPart {
     add_items(cx, event.key, event.new_row, fresh);
     if (full && left) {
       // Still among the first as far as these are known: then no other row has come in.
-      const bool stays = fresh.size() == window_.size() - items.size() &&
-                         std::all_of(fresh.begin(), fresh.end(), [&](const Item& f) { return !before(window_.back(), f); });
+      const bool stays =
+          fresh.size() == window_.size() - items.size() &&
+          std::all_of(fresh.begin(), fresh.end(), [&](const Item& f) { return !before(window_.back(), f); });
       if (!stays) return read_window(cx);
     }
     items.insert(items.end(), fresh.begin(), fresh.end());
@@ -128,7 +147,8 @@ class LimitPart : public FeedPart {
     return items;
   }
 
-  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to, Batch& out) {
+  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to,
+                       FeedOutput& out) {
     const auto find = [](const std::vector<Item>& in, const Item& what) {
       return std::find_if(in.begin(), in.end(), [&](const Item& i) { return i.key == what.key; });
     };
@@ -151,18 +171,20 @@ class LimitPart : public FeedPart {
     }
   }
 
-  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item, std::size_t new_offset, Batch& out) {
+  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item,
+            std::size_t new_offset, FeedOutput& out) {
     const Datum old_val = old_item ? run_steps(cx, source_.later_steps, old_item->value) : Datum();
     const Datum new_val = new_item ? run_steps(cx, source_.later_steps, new_item->value) : Datum();
     if (old_val == new_val) return;
-    emit_change(options_, old_val, new_val, out, old_item ? std::optional(old_offset) : std::nullopt,
-                new_item ? std::optional(new_offset) : std::nullopt);
+    out.push(change_element(options_, old_val, new_val, old_item ? std::optional(old_offset) : std::nullopt,
+                            new_item ? std::optional(new_offset) : std::nullopt));
   }
 
   const ChangeSource source_;
   const FeedOptions options_;
-  const storage::KeyRange range_;
-  std::shared_ptr<const storage::IndexInfo> index_;
+  const WatchedRows watched_;
+  const storage::KeyRange& range_;
+  const std::shared_ptr<const storage::IndexInfo>& index_;
   std::vector<Item> window_;
   storage::Sequence read_at_ = 0;
   std::vector<Datum> values_;

@@ -16,27 +16,27 @@ class SystemPart : public FeedPart {
         options_(options),
         handle_(cx.engine().feeds().subscribe_catalog(options.queue_size)) {}
 
-  bool initial(Context& cx, bool show, Batch& out) override {
+  bool initial(Context& cx, bool show, FeedOutput& out) override {
     known_ = read(cx);
     if (!show) return true;
-    if (!source_.key.is_null() && known_.empty()) emit_initial(options_, Datum(), out);
-    for (const auto& [key, value] : known_) emit_initial(options_, value, out);
+    if (!source_.key.is_null() && known_.empty()) out.push(initial_element(options_, Datum()));
+    for (const auto& [key, value] : known_) out.push(initial_element(options_, value));
     return true;
   }
 
-  void drain(Context& cx, Batch& out) override {
-    take_events(*handle_, options_, out);
+  void drain(Context& cx, FeedOutput& out) override {
+    take_changes(*handle_, options_, out, [](const FeedChange&) { return false; });
     std::map<std::string, Datum> now = read(cx);
     for (const auto& [key, value] : known_) {
       const auto at = now.find(key);
       if (at == now.end()) {
-        emit_change(options_, value, Datum(), out);
+        out.push(change_element(options_, value, Datum()));
       } else if (!(at->second == value)) {
-        emit_change(options_, value, at->second, out);
+        out.push(change_element(options_, value, at->second));
       }
     }
     for (const auto& [key, value] : now) {
-      if (!known_.contains(key)) emit_change(options_, Datum(), value, out);
+      if (!known_.contains(key)) out.push(change_element(options_, Datum(), value));
     }
     known_ = std::move(now);
   }

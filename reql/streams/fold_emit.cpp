@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reql/eval.hpp"
+#include "reql/stack.hpp"
 #include "reql/streams/derived.hpp"
 
 namespace reqld::reql {
@@ -49,6 +50,7 @@ class FoldEmitStream : public DerivedStream {
  private:
   void step(Context& cx, const Datum& row) {
     Datum following = functions_.combine->call2(cx, accumulator_, row);
+    check_nesting(following);
     const Datum arguments[] = {accumulator_, row, following};
     emit(functions_.emit->call_datum(cx, arguments));
     accumulator_ = std::move(following);

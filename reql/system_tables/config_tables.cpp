@@ -3,6 +3,7 @@
 #include "datum/json.hpp"
 #include "reql/error.hpp"
 #include "reql/names.hpp"
+#include "reql/permissions.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table_config.hpp"
@@ -33,7 +34,7 @@ std::string text_field(const std::string& table, const Datum& row, std::string_v
 void check_fields(const std::string& table, const Datum& old_row, const Datum& new_row,
                   std::initializer_list<std::string_view> read_only) {
   for (std::size_t i = 0; i < new_row.object_size(); ++i) {
-    if (!old_row.get(new_row.name_at(i))) {
+    if (!old_row.get(new_row.name_at(i)) && !(table == "table_config" && new_row.name_at(i) == "change_log")) {
       wrong_format(table, "Unexpected key(s) `" + std::string(new_row.name_at(i)) + "`.");
     }
   }
@@ -57,6 +58,7 @@ class DbConfigTable : public SystemTable {
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
     if (outcome.old_row.is_null()) throw_logic("To create a database, use `db_create()`.");
     const std::string id(key.as_string());
+    require(cx, Permission::kConfig, {id, {}});
     if (outcome.new_row.is_null()) {
       check(await_storage(cx, [&](auto done) { database.drop_db(id, std::move(done)); }));
       return outcome;
@@ -91,6 +93,11 @@ class TableConfigTable : public SystemTable {
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
     if (outcome.old_row.is_null()) throw_logic("To create a table, use `table_create()`.");
     const std::string id(key.as_string());
+    const auto catalog = cx.database().catalog();
+    const auto found = catalog->tables_by_id.find(id);
+    if (found == catalog->tables_by_id.end()) throw_op_failed("The table does not exist any more.");
+    const auto& present = found->second;
+    require(cx, Permission::kConfig, {present->db_id, id});
     if (outcome.new_row.is_null()) {
       check(await_storage(cx, [&](auto done) { cx.database().drop_table(id, std::move(done)); }));
       return outcome;
@@ -100,10 +107,12 @@ class TableConfigTable : public SystemTable {
     if (!hook || !(*hook == *outcome.old_row.get("write_hook"))) {
       wrong_format(name(), "The `write_hook` field is read-only and can't be used to create or drop a write hook function.");
     }
-    check_fields(name(), outcome.old_row, row, {"id", "db", "primary_key", "indexes"});
+    check_fields(name(), outcome.old_row, row, {"id", "primary_key", "indexes"});
     const std::string new_name = text_field(name(), row, "name");
     check_name("Table", new_name);
-    if (new_name != text_field(name(), outcome.old_row, "name")) check_free(cx, id, new_name);
+    const std::string new_db = database_of(cx, text_field(name(), row, "db"));
+    if (new_db != present->db_id) require(cx, Permission::kConfig, {new_db, {}});
+    if (new_name != present->name || new_db != present->db_id) check_free(cx, *present, new_db, new_name);
     const std::string durability = text_field(name(), row, "durability");
     if (durability != "hard" && durability != "soft") {
       wrong_format(name(), "In `durability`: Expected \"hard\" or \"soft\", got \"" + durability + "\".");
@@ -113,15 +122,22 @@ class TableConfigTable : public SystemTable {
       wrong_format(name(), "In `write_acks`: Expected \"single\" or \"majority\", got \"" + acks + "\".");
     }
     const std::size_t shards = read_shards(outcome.old_row, row);
+    const auto change_log = read_change_log(row);
     check(await_storage(cx, [&](auto done) {
       cx.database().alter_table(
           id,
           [&](storage::TableInfo& table) -> storage::Result<void> {
+            table.db_id = new_db;
             table.name = new_name;
             table.durability = durability == "hard" ? storage::Durability::kHard : storage::Durability::kSoft;
             ObjectBuilder settings = table.settings.is(Type::kObject) ? ObjectBuilder(table.settings) : ObjectBuilder();
             settings.set("write_acks", Datum::string(acks));
             settings.set("shards", Datum::integer(static_cast<std::int64_t>(shards)));
+            if (change_log) {
+              settings.set("change_log", *change_log);
+            } else {
+              settings.erase("change_log");
+            }
             table.settings = settings.finish();
             return {};
           },
@@ -144,13 +160,38 @@ class TableConfigTable : public SystemTable {
   }
 
  private:
-  static void check_free(Context& cx, const std::string& id, const std::string& new_name) {
+  // The id of the database that the `db` field names: a table can be moved to another.
+  std::string database_of(Context& cx, const std::string& db) const {
     const auto catalog = cx.database().catalog();
-    const auto at = catalog->tables_by_id.find(id);
-    if (at == catalog->tables_by_id.end()) throw_logic("The table does not exist any more.");
-    if (!catalog->tables.contains({at->second->db_id, new_name})) return;
-    throw_logic("Can't rename table `" + at->second->name + "` to `" + new_name + "` because table `" + new_name +
+    for (const auto& [name, info] : catalog->dbs) {
+      if ((format() == IdentifierFormat::kName ? name : info->id) == db) return info->id;
+    }
+    if (format() == IdentifierFormat::kUuid) throw_op_failed("There is no database with UUID `" + db + "`.");
+    throw_op_failed("Database `" + db + "` does not exist.");
+  }
+
+  static void check_free(Context& cx, const storage::TableInfo& table, const std::string& db_id, const std::string& new_name) {
+    if (!cx.database().catalog()->tables.contains({db_id, new_name})) return;
+    throw_logic("Can't rename table `" + table.name + "` to `" + new_name + "` because table `" + new_name +
                 "` already exists.");
+  }
+
+  // How long changes are kept for feeds that resume: `false` not at all, nothing as the server does by default.
+  std::optional<Datum> read_change_log(const Datum& row) const {
+    const auto set = row.get("change_log");
+    if (!set || set->is_null() || (set->is(Type::kBool) && !set->as_bool())) return set && !set->is_null() ? set : std::nullopt;
+    if (!set->is(Type::kObject)) wrong_format(name(), "In `change_log`: Expected an object or `false`; got " + to_pretty_json(*set));
+    for (std::size_t i = 0; i < set->object_size(); ++i) {
+      const std::string field(set->name_at(i));
+      if (field != "retention_seconds" && field != "retention_bytes") {
+        wrong_format(name(), "In `change_log`: Unexpected key(s) `" + field + "`.");
+      }
+      const Datum value = set->value_at(i);
+      if (!value.is(Type::kNumber) || !(value.as_number() > 0)) {
+        wrong_format(name(), "In `change_log`: Expected a positive number in `" + field + "`; got " + to_pretty_json(value));
+      }
+    }
+    return set->compact();
   }
 
   // Every shard must be as one server can have it; only their number is a choice.

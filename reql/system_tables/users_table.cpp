@@ -15,20 +15,18 @@ namespace {
 Datum to_row(const User& user) {
   ObjectBuilder row;
   row.set("id", Datum::string(user.name));
-  row.set("password", Datum::boolean(user.password && !user.password->empty));
+  row.set("password", Datum::boolean(!user.password.empty));
   return row.finish();
 }
 
 // The `password` field as written: text, {password, iterations}, or false for none; true leaves it as it is.
-std::optional<StoredPassword> read_password(const Datum& field, const std::optional<User>& present) {
+StoredPassword read_password(const Datum& field, const std::optional<User>& present) {
   if (field.is(Type::kBool)) {
     if (field.as_bool()) {
-      if (!present || !present->password) throw_logic("Expected a password; `true` can only keep one that is there.");
+      if (!present) throw_logic("Expected a password; `true` can only keep one that is there.");
       return present->password;
     }
-    // `false` takes the password away: of a user that had an empty one, nothing changes.
-    if (present && present->password && present->password->empty) return present->password;
-    return std::nullopt;
+    return hash_password("");
   }
   if (field.is(Type::kString)) return hash_password(std::string(field.as_string()));
   if (!field.is(Type::kObject)) {
@@ -68,7 +66,7 @@ class UsersTable : public SystemTable {
       return outcome;
     }
     if (present && outcome.new_row == outcome.old_row) return outcome;
-    User user{name, present ? present->password : std::optional<StoredPassword>()};
+    User user{name, present ? present->password : hash_password("")};
     std::string unexpected;
     for (std::size_t i = 0; i < outcome.new_row.object_size(); ++i) {
       const std::string_view field = outcome.new_row.name_at(i);

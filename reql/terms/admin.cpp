@@ -8,6 +8,7 @@
 #include "reql/index_definition.hpp"
 #include "reql/names.hpp"
 #include "reql/permissions.hpp"
+#include "reql/placement.hpp"
 #include "reql/print.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
@@ -108,10 +109,8 @@ Value table_create(Args& args) {
   table.name = name.name;
   table.durability = read_table_durability(args);
   table.primary_key = args.string_optarg("primary_key").value_or("id");
-  if (const auto shards = args.integer_optarg("shards")) {
-    if (*shards < 1) {
-      throw EvalError(ErrorCode::kQueryLogic, "Every table must have at least one shard.", args.optarg_node("shards"));
-    }
+  check_replicas(args);
+  if (const auto shards = read_shards(args)) {
     ObjectBuilder settings;
     settings.set("shards", Datum::integer(*shards));
     table.settings = settings.finish();
@@ -425,45 +424,160 @@ Value get_write_hook(Args& args) {
   return Value(info ? describe_write_hook(info->write_hook) : Datum());
 }
 
-constexpr std::string_view kTableCreateOptargs[] = {"primary_key",         "durability",
-                                                    "shards",              "replicas",
-                                                    "primary_replica_tag", "nonvoting_replica_tags",
-                                                    "datacenter"};
-constexpr std::string_view kIndexCreateOptargs[] = {"multi", "geo"};
-constexpr std::string_view kIndexRenameOptargs[] = {"overwrite"};
+constexpr Optarg kTableCreateOptargs[] = {
+    {"primary_key", "the name of the primary key's field (`id`)"},
+    {"durability", "what writes do that do not say: `hard` (the default) or `soft`"},
+    {"shards", "how many shards; one server keeps one of everything, so more have no effect"},
+    {"replicas", "1, or {tag of this server: 1}"},
+    {"primary_replica_tag", "with `replicas` as an object: the tag of the primary replica's server"},
+    {"nonvoting_replica_tags", "with `replicas` as an object: tags whose replicas do not vote"},
+    {"datacenter", "without effect: server tags took its place"},
+};
+constexpr Optarg kIndexCreateOptargs[] = {
+    {"multi", "an entry for each element of an array (false)"},
+    {"geo", "an index of geometries (false)"},
+};
+constexpr Optarg kIndexRenameOptargs[] = {
+    {"overwrite", "drop the index that has the new name (false)"},
+};
 
 constexpr TermFlags kMeta = kWrites;
 constexpr TermFlags kLook = kReadsTable;
 
+constexpr Example kDbCreateExamples[] = {
+    {"r.db_create('shop').pluck('dbs_created')",
+     R"([33,[[57,["shop"]],"dbs_created"]])",
+     R"({"dbs_created":1})"},
+    {"r.db_create('test')", R"([57,["test"]])", "Database `test` already exists."},
+};
+constexpr Example kDbDropExamples[] = {
+    {"r.db_drop('test').pluck('dbs_dropped', 'tables_dropped')",
+     R"([33,[[58,["test"]],"dbs_dropped","tables_dropped"]])",
+     R"({"dbs_dropped":1,"tables_dropped":3})"},
+    {"r.db_drop('nosuch')", R"([58,["nosuch"]])", "Database `nosuch` does not exist."},
+};
+constexpr Example kDbListExamples[] = {
+    {"r.db_list()", "[59,[]]", R"(["rethinkdb","test"])"},
+};
+constexpr Example kTableCreateExamples[] = {
+    {"r.table_create('orders', primary_key='number').pluck('tables_created')",
+     R"([33,[[60,["orders"],{"primary_key":"number"}],"tables_created"]])",
+     R"({"tables_created":1})"},
+    {"r.table_create('players')", R"([60,["players"]])", "Table `test.players` already exists."},
+};
+constexpr Example kTableDropExamples[] = {
+    {"r.table_drop('teams').pluck('tables_dropped')",
+     R"([33,[[61,["teams"]],"tables_dropped"]])",
+     R"({"tables_dropped":1})"},
+};
+constexpr Example kTableListExamples[] = {
+    {"r.table_list()", "[62,[]]", R"(["places","players","teams"])"},
+};
+constexpr Example kIndexCreateExamples[] = {
+    {"r.table('players').index_create('initial', lambda p: p['name'].slice(0, 1))",
+     R"([75,[[15,["players"]],"initial",[69,[[2,[1]],[30,[[170,[[10,[1]],"name"]],0,1]]]]]])",
+     R"({"created":1})"},
+    {"r.table('players').index_create('team')",
+     R"([75,[[15,["players"]],"team"]])",
+     "Index `team` already exists on table `test.players`."},
+};
+constexpr Example kIndexDropExamples[] = {
+    {"r.table('players').index_drop('team')", R"([76,[[15,["players"]],"team"]])", R"({"dropped":1})"},
+    {"r.table('players').index_drop('nosuch')",
+     R"([76,[[15,["players"]],"nosuch"]])",
+     "Index `nosuch` does not exist on table `test.players`."},
+};
+constexpr Example kIndexListExamples[] = {
+    {"r.table('players').index_list()", R"([77,[[15,["players"]]]])", R"(["score","tags","team"])"},
+};
+constexpr Example kIndexRenameExamples[] = {
+    {"r.table('players').index_rename('team', 'club')",
+     R"([156,[[15,["players"]],"team","club"]])",
+     R"({"renamed":1})"},
+    {"r.table('players').index_rename('team', 'score')",
+     R"([156,[[15,["players"]],"team","score"]])",
+     "Index `team` does not exist or index `score` already exists on table `test.players`."},
+};
+constexpr Example kIndexStatusExamples[] = {
+    {"r.table('players').index_status('tags').pluck('index', 'multi', 'geo', 'ready')",
+     R"([33,[[139,[[15,["players"]],"tags"]],"index","multi","geo","ready"]])",
+     R"([{"geo":false,"index":"tags","multi":true,"ready":true}])"},
+};
+constexpr Example kIndexWaitExamples[] = {
+    {"r.table('players').index_wait('team').pluck('index', 'query')",
+     R"([33,[[140,[[15,["players"]],"team"]],"index","query"]])",
+     "[{\"index\":\"team\",\"query\":\"indexCreate('team', function(_var1) { return _var1.getField(\\\"team\\\"); })\"}]"},
+};
+constexpr Example kSetWriteHookExamples[] = {
+    {"r.table('teams').set_write_hook(lambda context, old, new: new.merge({'checked': True}))",
+     R"([189,[[15,["teams"]],[69,[[2,[1,2,3]],[35,[[10,[3]],{"checked":true}]]]]]])",
+     R"({"created":1})"},
+    {"r.table('teams').set_write_hook(None)", R"([189,[[15,["teams"]],null]])", R"({"deleted":1})"},
+};
+constexpr Example kGetWriteHookExamples[] = {
+    {"r.table('teams').get_write_hook()", R"([190,[[15,["teams"]]]])", "null"},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kDbCreate, .name = "db_create", .arity = exactly(1), .flags = kMeta, .eval = db_create,
-     .doc = "Creates a database."},
+     .signature = "r.db_create(name) → object",
+     .doc = "Creates a database.",
+     .examples = kDbCreateExamples},
     {.type = TermType::kDbDrop, .name = "db_drop", .arity = exactly(1), .flags = kMeta, .eval = db_drop,
-     .doc = "Drops a database with its tables."},
+     .signature = "r.db_drop(name) → object",
+     .doc = "Drops a database with its tables.",
+     .examples = kDbDropExamples},
     {.type = TermType::kDbList, .name = "db_list", .arity = exactly(0), .flags = kLook, .eval = db_list,
-     .doc = "The names of all databases."},
+     .signature = "r.db_list() → array",
+     .doc = "The names of all databases.",
+     .examples = kDbListExamples},
     {.type = TermType::kTableCreate, .name = "table_create", .arity = between(1, 2), .flags = kMeta, .eval = table_create,
-     .optargs = kTableCreateOptargs, .doc = "Creates a table."},
+     .optargs = kTableCreateOptargs,
+     .signature = "db.table_create(name) → object\nr.table_create(name) → object",
+     .doc = "Creates a table.",
+     .examples = kTableCreateExamples},
     {.type = TermType::kTableDrop, .name = "table_drop", .arity = between(1, 2), .flags = kMeta, .eval = table_drop,
-     .doc = "Drops a table with its rows and indexes."},
+     .signature = "db.table_drop(name) → object\nr.table_drop(name) → object",
+     .doc = "Drops a table with its rows and indexes.",
+     .examples = kTableDropExamples},
     {.type = TermType::kTableList, .name = "table_list", .arity = between(0, 1), .flags = kLook, .eval = table_list,
-     .doc = "The names of a database's tables."},
+     .signature = "db.table_list() → array\nr.table_list() → array",
+     .doc = "The names of a database's tables.",
+     .examples = kTableListExamples},
     {.type = TermType::kIndexCreate, .name = "index_create", .arity = between(2, 3), .flags = kMeta, .eval = index_create,
-     .optargs = kIndexCreateOptargs, .doc = "Creates a secondary index; it is built in the background."},
+     .optargs = kIndexCreateOptargs,
+     .signature = "table.index_create(name[, function]) → object",
+     .doc = "Creates a secondary index; it is built in the background.",
+     .examples = kIndexCreateExamples},
     {.type = TermType::kIndexDrop, .name = "index_drop", .arity = exactly(2), .flags = kMeta, .eval = index_drop,
-     .doc = "Drops a secondary index."},
+     .signature = "table.index_drop(name) → object",
+     .doc = "Drops a secondary index.",
+     .examples = kIndexDropExamples},
     {.type = TermType::kIndexList, .name = "index_list", .arity = exactly(1), .flags = kLook, .eval = index_list,
-     .doc = "The names of a table's secondary indexes."},
+     .signature = "table.index_list() → array",
+     .doc = "The names of a table's secondary indexes.",
+     .examples = kIndexListExamples},
     {.type = TermType::kIndexRename, .name = "index_rename", .arity = exactly(3), .flags = kMeta, .eval = index_rename,
-     .optargs = kIndexRenameOptargs, .doc = "Renames a secondary index."},
+     .optargs = kIndexRenameOptargs,
+     .signature = "table.index_rename(old_name, new_name) → object",
+     .doc = "Renames a secondary index.",
+     .examples = kIndexRenameExamples},
     {.type = TermType::kIndexStatus, .name = "index_status", .arity = at_least(1), .flags = kLook, .eval = index_status,
-     .doc = "How far indexes are built, and what they are."},
+     .signature = "table.index_status([name, …]) → array",
+     .doc = "How far indexes are built, and what they are.",
+     .examples = kIndexStatusExamples},
     {.type = TermType::kIndexWait, .name = "index_wait", .arity = at_least(1), .flags = kLook, .eval = index_wait,
-     .doc = "Waits until indexes are ready."},
+     .signature = "table.index_wait([name, …]) → array",
+     .doc = "Waits until indexes are ready.",
+     .examples = kIndexWaitExamples},
     {.type = TermType::kSetWriteHook, .name = "set_write_hook", .arity = exactly(2), .flags = kMeta, .eval = set_write_hook,
-     .doc = "Sets or (null) removes the function that every write of a table goes through."},
+     .signature = "table.set_write_hook(function) → object\ntable.set_write_hook(null) → object",
+     .doc = "Sets or (null) removes the function that every write of a table goes through.",
+     .examples = kSetWriteHookExamples},
     {.type = TermType::kGetWriteHook, .name = "get_write_hook", .arity = exactly(1), .flags = kLook, .eval = get_write_hook,
-     .doc = "The write hook of a table, or null."},
+     .signature = "table.get_write_hook() → object or null",
+     .doc = "The write hook of a table, or null.",
+     .examples = kGetWriteHookExamples},
 };
 
 }  // namespace

@@ -1,11 +1,13 @@
 // Sequences as one value: count, sum, avg, min, max, reduce, fold.
 
+#include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/accumulate.hpp"
 #include "reql/eval.hpp"
 #include "reql/grouping.hpp"
 #include "reql/predicate.hpp"
 #include "reql/sequence.hpp"
+#include "reql/stack.hpp"
 #include "reql/streams/fold_emit.hpp"
 #include "reql/terms/families.hpp"
 
@@ -97,6 +99,9 @@ std::optional<std::uint64_t> known_size(Args& args, const Value& v) {
     case Type::kObject: return d.object_size();
     case Type::kString: return utf8::count(d.as_string());
     case Type::kBinary: return d.binary_size();
+    // As the objects that they are on the wire, `$reql_type$` included.
+    case Type::kTime:
+    case Type::kGeometry: return to_pseudo_object(d).object_size();
     default: return std::nullopt;
   }
 }
@@ -240,7 +245,14 @@ Value extreme(Args& args) {
 class ReduceAccumulator : public Accumulator {
  public:
   explicit ReduceAccumulator(const Ref<Function>& function) : function_(function) {}
-  void add(Context& cx, const Datum& row) override { result_ = result_ ? function_->call2(cx, *result_, row) : row.compact(); }
+  void add(Context& cx, const Datum& row) override {
+    if (!result_) {
+      result_ = row.compact();
+      return;
+    }
+    result_ = function_->call2(cx, *result_, row);
+    check_nesting(*result_);
+  }
   bool any() const override { return result_.has_value(); }
   Datum finish(Context&) override {
     if (result_) return *result_;
@@ -266,32 +278,108 @@ Value fold(Args& args) {
   }
   refuse_infinite(args, 0, *source.stream);
   for_each_batch(args.cx(), *source.stream, [&](Batch& batch) {
-    for (const Datum& row : batch) accumulator = functions.combine->call2(args.cx(), accumulator, row);
+    for (const Datum& row : batch) {
+      accumulator = functions.combine->call2(args.cx(), accumulator, row);
+      check_nesting(accumulator);
+      args.cx().check_in();
+    }
     return true;
   });
   if (functions.final_emit) return functions.final_emit->call(args.cx(), std::span<const Datum>(&accumulator, 1));
   return Value(std::move(accumulator));
 }
 
-constexpr std::string_view kIndexOptarg[] = {"index"};
-constexpr std::string_view kFoldOptargs[] = {"emit", "final_emit"};
+constexpr Optarg kIndexOptarg[] = {
+    {"index", "compare by this index: only its first or last row is read"},
+};
+constexpr Optarg kFoldOptargs[] = {
+    {"emit", "a function of the value before, the row and the value after; its arrays make up the stream"},
+    {"final_emit", "a function of the last value; its array ends the stream"},
+};
 constexpr TermFlags kAggregates = kFusesGroups | kForbidsWrites;
+
+constexpr Example kCountExamples[] = {
+    {"r.table('players').count()", R"([43,[[15,["players"]]]])", "3"},
+    {"r.table('players').count(lambda p: p['team'] == 'red')",
+     R"([43,[[15,["players"]],[69,[[2,[1]],[17,[[170,[[10,[1]],"team"]],"red"]]]]]])",
+     "2"},
+    {"r.expr('été').count()", R"([43,["été"]])", "3"},
+};
+constexpr Example kSumExamples[] = {
+    {"r.table('players').sum('score')", R"([145,[[15,["players"]],"score"]])", "49"},
+    {"r.expr([]).sum()", "[145,[[2,[]]]]", "0"},
+};
+constexpr Example kAvgExamples[] = {
+    {"r.expr([1, 2, 6]).avg()", "[146,[[2,[1,2,6]]]]", "3"},
+    {"r.expr([]).avg()",
+     "[146,[[2,[]]]]",
+     "Cannot take the average of an empty stream.  (If you passed `avg` a field name, it may be that no elements of the stream had that field.)"},
+};
+constexpr Example kMinExamples[] = {
+    {"r.table('players').min('score')['name']",
+     R"([170,[[147,[[15,["players"]],"score"]],"name"]])",
+     R"("Bob")"},
+    {"r.table('players').min(index='score')['name']",
+     R"([170,[[147,[[15,["players"]]],{"index":"score"}],"name"]])",
+     R"("Bob")"},
+    {"r.expr([]).min()",
+     "[147,[[2,[]]]]",
+     "Cannot take the min of an empty stream.  (If you passed `min` a field name, it may be that no elements of the stream had that field.)"},
+};
+constexpr Example kMaxExamples[] = {
+    {"r.table('players').max(index='score')['name']",
+     R"([170,[[148,[[15,["players"]]],{"index":"score"}],"name"]])",
+     R"("Cy")"},
+    {"r.expr([3, 1, 4]).max()", "[148,[[2,[3,1,4]]]]", "4"},
+};
+constexpr Example kReduceExamples[] = {
+    {"r.expr([1, 2, 3]).reduce(lambda a, b: a + b)",
+     "[37,[[2,[1,2,3]],[69,[[2,[1,2]],[24,[[10,[1]],[10,[2]]]]]]]]",
+     "6"},
+    {"r.expr([]).reduce(lambda a, b: a + b)",
+     "[37,[[2,[]],[69,[[2,[1,2]],[24,[[10,[1]],[10,[2]]]]]]]]",
+     "Cannot reduce over an empty stream."},
+};
+constexpr Example kFoldExamples[] = {
+    {"r.expr([1, 2, 3]).fold(10, lambda total, n: total + n)",
+     "[187,[[2,[1,2,3]],10,[69,[[2,[1,2]],[24,[[10,[1]],[10,[2]]]]]]]]",
+     "16"},
+    {"r.expr([1, 2, 3]).fold(0, lambda total, n: total + n, emit=lambda before, n, after: [after])",
+     R"([187,[[2,[1,2,3]],0,[69,[[2,[4,5]],[24,[[10,[4]],[10,[5]]]]]]],{"emit":[69,[[2,[1,2,3]],[2,[[10,[3]]]]]]}])",
+     "[1,3,6]"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kCount, .name = "count", .arity = between(1, 2), .flags = kAggregates, .eval = count,
-     .doc = "How many rows, or how many that equal a value, or for which a function holds; the size of a string, binary or object."},
+     .signature = "sequence.count([value or function]) → number\nstring, binary or object.count() → number",
+     .doc = "How many rows, or how many that equal a value, or for which a function holds; the size of a string, binary or object.",
+     .examples = kCountExamples},
     {.type = TermType::kSum, .name = "sum", .arity = between(1, 2), .flags = kAggregates, .eval = sum,
-     .doc = "The sum of the rows, of one of their fields, or of a function of them."},
+     .signature = "sequence.sum([field or function]) → number",
+     .doc = "The sum of the rows, of one of their fields, or of a function of them.",
+     .examples = kSumExamples},
     {.type = TermType::kAvg, .name = "avg", .arity = between(1, 2), .flags = kAggregates, .eval = avg,
-     .doc = "The average of the rows, of one of their fields, or of a function of them."},
+     .signature = "sequence.avg([field or function]) → number",
+     .doc = "The average of the rows, of one of their fields, or of a function of them.",
+     .examples = kAvgExamples},
     {.type = TermType::kMin, .name = "min", .arity = between(1, 2), .flags = kAggregates, .eval = extreme<false>,
-     .optargs = kIndexOptarg, .doc = "The least row, or that with the least field, function, or index value."},
+     .optargs = kIndexOptarg,
+     .signature = "sequence.min([field or function]) → value",
+     .doc = "The least row, or that with the least field, function, or index value.",
+     .examples = kMinExamples},
     {.type = TermType::kMax, .name = "max", .arity = between(1, 2), .flags = kAggregates, .eval = extreme<true>,
-     .optargs = kIndexOptarg, .doc = "The greatest row, or that with the greatest field, function, or index value."},
+     .optargs = kIndexOptarg,
+     .signature = "sequence.max([field or function]) → value",
+     .doc = "The greatest row, or that with the greatest field, function, or index value.",
+     .examples = kMaxExamples},
     {.type = TermType::kReduce, .name = "reduce", .arity = exactly(2), .flags = kAggregates, .eval = reduce,
-     .doc = "The rows put together two by two by a function that may take them in any order."},
+     .signature = "sequence.reduce(function) → value",
+     .doc = "The rows put together two by two by a function that may take them in any order.",
+     .examples = kReduceExamples},
     {.type = TermType::kFold, .name = "fold", .arity = exactly(3), .flags = kAggregates, .eval = fold, .optargs = kFoldOptargs,
-     .doc = "The rows put together one after the other, from a start; with `emit`, a stream of what comes on the way."},
+     .signature = "sequence.fold(start, function) → value\nsequence.fold(start, function, emit=function) → sequence",
+     .doc = "The rows put together one after the other, from a start; with `emit`, a stream of what comes on the way.",
+     .examples = kFoldExamples},
 };
 
 }  // namespace

@@ -214,29 +214,91 @@ Value difference(Args& args) {
   return Value(step_stream(left.stream, make_ref<DifferenceStep>(std::move(removed))));
 }
 
+constexpr Example kAppendExamples[] = {
+    {"r.expr([1, 2]).append(3)", "[29,[[2,[1,2]],3]]", "[1,2,3]"},
+};
+constexpr Example kPrependExamples[] = {
+    {"r.expr([1, 2]).prepend(0)", "[80,[[2,[1,2]],0]]", "[0,1,2]"},
+};
+constexpr Example kInsertAtExamples[] = {
+    {"r.expr(['a', 'c']).insert_at(1, 'b')", R"([82,[[2,["a","c"]],1,"b"]])", R"(["a","b","c"])"},
+    {"r.expr(['a', 'c']).insert_at(5, 'b')",
+     R"([82,[[2,["a","c"]],5,"b"]])",
+     "Index `5` out of bounds for array of size: `2`."},
+};
+constexpr Example kSpliceAtExamples[] = {
+    {"r.expr(['a', 'd']).splice_at(1, ['b', 'c'])",
+     R"([85,[[2,["a","d"]],1,[2,["b","c"]]]])",
+     R"(["a","b","c","d"])"},
+};
+constexpr Example kDeleteAtExamples[] = {
+    {"r.expr(['a', 'b', 'c']).delete_at(1)", R"([83,[[2,["a","b","c"]],1]])", R"(["a","c"])"},
+    {"r.expr(['a', 'b', 'c', 'd']).delete_at(1, 3)", R"([83,[[2,["a","b","c","d"]],1,3]])", R"(["a","d"])"},
+};
+constexpr Example kChangeAtExamples[] = {
+    {"r.expr(['a', 'b']).change_at(-1, 'z')", R"([84,[[2,["a","b"]],-1,"z"]])", R"(["a","z"])"},
+};
+constexpr Example kDifferenceExamples[] = {
+    {"r.expr([1, 2, 1, 3]).difference([1])", "[95,[[2,[1,2,1,3]],[2,[1]]]]", "[2,3]"},
+};
+constexpr Example kSetInsertExamples[] = {
+    {"r.expr([1, 2]).set_insert(2)", "[88,[[2,[1,2]],2]]", "[1,2]"},
+};
+constexpr Example kSetUnionExamples[] = {
+    {"r.expr([1, 2, 2]).set_union([2, 3])", "[90,[[2,[1,2,2]],[2,[2,3]]]]", "[1,2,3]"},
+};
+constexpr Example kSetIntersectionExamples[] = {
+    {"r.expr([1, 2, 3]).set_intersection([3, 2, 9])", "[89,[[2,[1,2,3]],[2,[3,2,9]]]]", "[3,2]"},
+};
+constexpr Example kSetDifferenceExamples[] = {
+    {"r.expr([1, 2, 3]).set_difference([2])", "[91,[[2,[1,2,3]],[2,[2]]]]", "[1,3]"},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kAppend, .name = "append", .arity = exactly(2), .eval = append,
-     .doc = "The array with one more element at its end."},
+     .signature = "array.append(value) → array",
+     .doc = "The array with one more element at its end.",
+     .examples = kAppendExamples},
     {.type = TermType::kPrepend, .name = "prepend", .arity = exactly(2), .eval = prepend,
-     .doc = "The array with one more element at its front."},
+     .signature = "array.prepend(value) → array",
+     .doc = "The array with one more element at its front.",
+     .examples = kPrependExamples},
     {.type = TermType::kInsertAt, .name = "insert_at", .arity = exactly(3), .eval = insert_at,
-     .doc = "The array with an element put before that of an index."},
+     .signature = "array.insert_at(index, value) → array",
+     .doc = "The array with an element put before that of an index.",
+     .examples = kInsertAtExamples},
     {.type = TermType::kSpliceAt, .name = "splice_at", .arity = exactly(3), .eval = splice_at,
-     .doc = "The array with another's elements put before that of an index."},
+     .signature = "array.splice_at(index, array) → array",
+     .doc = "The array with another's elements put before that of an index.",
+     .examples = kSpliceAtExamples},
     {.type = TermType::kDeleteAt, .name = "delete_at", .arity = between(2, 3), .eval = delete_at,
-     .doc = "The array without one element, or without those from an index up to another."},
+     .signature = "array.delete_at(index[, end]) → array",
+     .doc = "The array without one element, or without those from an index up to another.",
+     .examples = kDeleteAtExamples},
     {.type = TermType::kChangeAt, .name = "change_at", .arity = exactly(3), .eval = change_at,
-     .doc = "The array with one element replaced."},
+     .signature = "array.change_at(index, value) → array",
+     .doc = "The array with one element replaced.",
+     .examples = kChangeAtExamples},
     {.type = TermType::kDifference, .name = "difference", .arity = exactly(2), .eval = difference,
-     .doc = "A sequence without all elements of another."},
+     .signature = "array.difference(array) → array",
+     .doc = "A sequence without all elements of another.",
+     .examples = kDifferenceExamples},
     {.type = TermType::kSetInsert, .name = "set_insert", .arity = exactly(2), .eval = set_insert,
-     .doc = "An array as a set, with one more element."},
+     .signature = "array.set_insert(value) → array",
+     .doc = "An array as a set, with one more element.",
+     .examples = kSetInsertExamples},
     {.type = TermType::kSetUnion, .name = "set_union", .arity = exactly(2), .eval = set_union,
-     .doc = "The distinct elements of two arrays."},
+     .signature = "array.set_union(array) → array",
+     .doc = "The distinct elements of two arrays.",
+     .examples = kSetUnionExamples},
     {.type = TermType::kSetIntersection, .name = "set_intersection", .arity = exactly(2), .eval = set_intersection,
-     .doc = "The distinct elements that two arrays share."},
+     .signature = "array.set_intersection(array) → array",
+     .doc = "The distinct elements that two arrays share.",
+     .examples = kSetIntersectionExamples},
     {.type = TermType::kSetDifference, .name = "set_difference", .arity = exactly(2), .eval = set_difference,
-     .doc = "The distinct elements of one array that another lacks."},
+     .signature = "array.set_difference(array) → array",
+     .doc = "The distinct elements of one array that another lacks.",
+     .examples = kSetDifferenceExamples},
 };
 
 }  // namespace

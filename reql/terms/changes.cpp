@@ -1,5 +1,6 @@
 // changes: a feed of what is written.
 
+#include <algorithm>
 #include <array>
 
 #include "reql/eval.hpp"
@@ -36,6 +37,17 @@ void check_chain(const Node& changes) {
   }
 }
 
+constexpr double kMaxSquashSeconds = 1e6;
+
+// What a query watches and shows, as text: the same text has the same elements. Empty: who knows.
+std::string alike_text(Args& args, const FeedOptions& options) {
+  constexpr TermFlags kOwn = kNonDeterministic | kWrites | kFetches | kConstantInQuery;
+  const Node& watched = *args.node().args[0];
+  if (args.env().scope || (watched.subtree_flags & kOwn) != 0) return {};
+  return term_to_json(watched, [](const Node&) { return Datum(); }) + (options.include_types ? "t" : "-") +
+         std::to_string(args.cx().options.array_limit);
+}
+
 FeedOptions read_options(Args& args) {
   FeedOptions options;
   if (const auto squash = args.datum_optarg("squash")) {
@@ -47,6 +59,7 @@ FeedOptions read_options(Args& args) {
         throw EvalError(ErrorCode::kQueryLogic, "Expected BOOL or a positive NUMBER but found a negative NUMBER.", blame);
       }
       options.squash = true;
+      options.squash_delay = std::chrono::microseconds(static_cast<std::int64_t>(std::min(squash->as_number(), kMaxSquashSeconds) * 1e6));
     } else {
       throw EvalError(ErrorCode::kQueryLogic, "Expected BOOL or NUMBER but found " + std::string(type_name(squash->type())) + ".",
                       blame);
@@ -66,6 +79,16 @@ FeedOptions read_options(Args& args) {
     if (*size < 1) throw_logic("Illegal changefeed queue size `" + std::to_string(*size) + "`.  (Must be >= 1.)");
     options.queue_size = static_cast<std::size_t>(*size);
   }
+  options.resumable = args.bool_optarg("resumable").value_or(false);
+  if (auto token = args.string_optarg("resume_token")) {
+    options.resume_token = std::move(*token);
+    options.resumable = true;
+  }
+  if (options.resumable && options.squash) throw_logic("A resumable feed cannot be squashed.");
+  if (options.resume_token && options.include_initial) {
+    throw_logic("A feed that resumes has no initial values: leave out `include_initial` or `resume_token`.");
+  }
+  options.alike = alike_text(args, options);
   return options;
 }
 
@@ -97,12 +120,31 @@ std::optional<ChangeSource> extreme_source(Args& args) {
   return source;
 }
 
+// The term to blame for a sequence that cannot be watched: what terms that pass rows on have got it from.
+const Node* eager_node(const Node* node) {
+  for (;;) {
+    switch (node->def->type) {
+      case TermType::kSkip:
+      case TermType::kLimit:
+      case TermType::kCoerceTo:
+      case TermType::kOffsetsOf: node = node->args[0]; break;
+      case TermType::kUnion: {
+        const auto array = std::find_if(node->args.begin(), node->args.end(), [](const Node* arg) {
+          return arg->is_literal || arg->def->type == TermType::kMakeArray;
+        });
+        return array == node->args.end() ? node : *array;
+      }
+      default: return node;
+    }
+  }
+}
+
 ChangeSource read_source(Args& args) {
   if (auto source = extreme_source(args)) return std::move(*source);
   const Value v = args.value(0);
   if (v.is(ValueKind::kSingleSelection)) return point_source(v.object<SingleSelection>());
   const Ref<Stream> stream = to_stream(args.cx(), v);
-  return Args::blaming(args.node_of(0), [&] { return stream->change_source(); });
+  return Args::blaming(eager_node(args.node_of(0)), [&] { return stream->change_source(); });
 }
 
 Value changes(Args& args) {
@@ -116,12 +158,30 @@ Value changes(Args& args) {
   return Value(make_feed(args.cx(), std::move(source), options));
 }
 
-constexpr std::string_view kOptargs[] = {"squash",        "changefeed_queue_size", "include_initial",
-                                         "include_states", "include_offsets",      "include_types"};
+constexpr Optarg kOptargs[] = {
+    {"squash", "true: changes of a row that nobody has fetched yet become one; a number: gather for so many seconds"},
+    {"changefeed_queue_size", "how many changes may wait to be fetched (100000); the reader is told how many were left out"},
+    {"include_initial", "present rows first (false)"},
+    {"include_states", "also {state: 'initializing'} and {state: 'ready'} (false)"},
+    {"include_offsets", "`old_offset` and `new_offset`, where order_by and limit are watched (false)"},
+    {"include_types", "a `type` in every change: add, remove, change, initial, uninitial or state (false)"},
+    {"resumable", "a `token` in every change, for a later feed to go on after it; the table keeps a change log (false)"},
+    {"resume_token", "a token that a resumable feed gave: the feed delivers what came after it"},
+};
+
+constexpr Example kChangesExamples[] = {
+    {"r.table('players').get(1).changes(include_initial=True).limit(1)['new_val']['name']",
+     R"([170,[[170,[[71,[[152,[[16,[[15,["players"]],1]]],{"include_initial":true}],1]],"new_val"]],"name"]])",
+     R"(["Ann"])"},
+    {"r.expr([1]).changes()", "[152,[[2,[1]]]]", "Cannot call `changes` on an eager stream."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kChanges, .name = "changes", .arity = exactly(1), .flags = kReadsTable | kNonDeterministic, .eval = changes,
-     .optargs = kOptargs, .doc = "A feed of the changes of rows, optionally with their present values first."},
+     .optargs = kOptargs,
+     .signature = "stream or row.changes() → feed",
+     .doc = "A feed of the changes of rows, optionally with their present values first.",
+     .examples = kChangesExamples},
 };
 
 }  // namespace

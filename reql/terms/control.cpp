@@ -111,15 +111,44 @@ Value uuid(Args& args) {
   return Value(Datum::string(args.has(0) ? named_uuid(args.string(0)) : random_uuid()));
 }
 
+constexpr Example kBranchExamples[] = {
+    {"r.branch(r.expr(3) > 2, 'more', 'not more')", R"([65,[[21,[3,2]],"more","not more"]])", R"("more")"},
+    {"r.branch(False, 1, None, 2, 3)", "[65,[false,1,null,2,3]]", "3"},
+};
+constexpr Example kDefaultExamples[] = {
+    {"r.expr({'a': 1})['b'].default(0)", R"([92,[[170,[{"a":1},"b"]],0]])", "0"},
+    {R"(r.expr({'a': 1})['b'].default(lambda text: text.split('\n')[0]))",
+     R"([92,[[170,[{"a":1},"b"]],[69,[[2,[1]],[170,[[149,[[10,[1]],"\n"]],0]]]]]])",
+     R"("No attribute `b` in object:")"},
+    {"r.expr(None).default('here')", R"([92,[null,"here"]])", R"("here")"},
+};
+constexpr Example kErrorExamples[] = {
+    {"r.error('mine')", R"([12,["mine"]])", "mine"},
+    {"r.error().default(1)", "[92,[[12,[]],1]]", "Empty ERROR term outside a default block."},
+};
+constexpr Example kUuidExamples[] = {
+    {"r.uuid('reqld')", R"([169,["reqld"]])", R"("f630d669-e889-5b35-8901-0c6e0c6ad257")"},
+    {"r.uuid().count()", "[43,[[169,[]]]]", "36"},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kBranch, .name = "branch", .arity = at_least(3), .eval = branch,
-     .doc = "Pairs of a condition and a value, then a value: the first value whose condition is true, or the last."},
+     .signature = "r.branch(test, value[, test, value, …], else) → value",
+     .doc = "Pairs of a condition and a value, then a value: the first value whose condition is true, or the last.",
+     .examples = kBranchExamples},
     {.type = TermType::kDefault, .name = "default", .arity = exactly(2), .eval = default_,
-     .doc = "The first value; the second where that is null or missing. A function is called with the error's text."},
+     .signature = "value.default(value or function) → value",
+     .doc = "The first value; the second where that is null or missing. A function is called with the error's text.",
+     .examples = kDefaultExamples},
     {.type = TermType::kError, .name = "error", .arity = between(0, 1), .eval = error,
-     .doc = "Ends the query with this text. Without one, inside `default`: with the error that is being replaced."},
+     .signature = "r.error([text]) → error",
+     .doc = "Ends the query with this text. Without one, inside `default`: with the error that is being replaced.",
+     .examples = kErrorExamples},
     {.type = TermType::kUuid, .name = "uuid", .arity = between(0, 1), .flags = kNonDeterministicWithoutArguments,
-     .eval = uuid, .doc = "A random UUID, or that of a name."},
+     .eval = uuid,
+     .signature = "r.uuid([name]) → string",
+     .doc = "A random UUID, or that of a name.",
+     .examples = kUuidExamples},
 };
 
 }  // namespace

@@ -209,19 +209,80 @@ Value literal(Args& args) {
   return Value(marker.finish());
 }
 
+constexpr Example kCoerceToExamples[] = {
+    {"r.expr('12.5').coerce_to('number')", R"([51,["12.5","number"]])", "12.5"},
+    {"r.expr({'a': 1}).coerce_to('array')", R"([51,[{"a":1},"array"]])", R"([["a",1]])"},
+    {"r.expr('x').coerce_to('number')", R"([51,["x","number"]])", "Could not coerce `x` to NUMBER."},
+};
+constexpr Example kTypeOfExamples[] = {
+    {"r.now().type_of()", "[52,[[103,[]]]]", R"("PTYPE<TIME>")"},
+    {"r.table('players').type_of()", R"([52,[[15,["players"]]]])", R"("TABLE")"},
+};
+constexpr Example kJsonExamples[] = {
+    {R"(r.json('{"a": [1, 2]}'))", R"([98,["{\"a\": [1, 2]}"]])", R"({"a":[1,2]})"},
+    {"r.json('[1,')", R"([98,["[1,"]])", R"(Failed to parse "[1," as JSON: Invalid value.)"},
+};
+constexpr Example kToJsonStringExamples[] = {
+    {"r.expr({'b': 1, 'a': None}).to_json_string()",
+     R"([172,[{"b":1,"a":null}]])",
+     R"("{\"a\":null,\"b\":1}")"},
+};
+constexpr Example kBinaryExamples[] = {
+    {"r.binary(r.expr('abc')).count()", R"([43,[[155,["abc"]]]])", "3"},
+    {"r.binary(r.expr('abc')).slice(1, 2).coerce_to('string')", R"([51,[[30,[[155,["abc"]],1,2]],"string"]])", R"("b")"},
+};
+constexpr Example kMinvalExamples[] = {
+    {"r.table('players').between(r.minval, 2).count()", R"([43,[[182,[[15,["players"]],[180,[]],2]]]])", "1"},
+    {"r.minval", "[180,[]]", "Cannot convert `r.minval` to JSON."},
+};
+constexpr Example kMaxvalExamples[] = {
+    {"r.table('players').between(2, r.maxval).count()", R"([43,[[182,[[15,["players"]],2,[181,[]]]]]])", "2"},
+};
+constexpr Example kLiteralExamples[] = {
+    {"r.expr({'a': {'b': 1}}).merge({'a': r.literal({'c': 2})})",
+     R"([35,[{"a":{"b":1}},{"a":[137,[{"c":2}]]}]])",
+     R"({"a":{"c":2}})"},
+    {"r.expr({'a': 1, 'b': 2}).merge({'a': r.literal()})",
+     R"([35,[{"a":1,"b":2},{"a":[137,[]]}]])",
+     R"({"b":2})"},
+    {"r.literal(1)",
+     "[137,[1]]",
+     "Stray literal keyword found: literal is only legal inside of the object passed to merge or update and cannot nest inside other literals."},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kCoerceTo, .name = "coerce_to", .arity = exactly(2), .eval = coerce_to,
-     .doc = "The value as another type."},
+     .signature = "value.coerce_to(type) → value",
+     .doc = "The value as another type.",
+     .examples = kCoerceToExamples},
     {.type = TermType::kTypeOf, .name = "type_of", .arity = exactly(1), .flags = kGroupAware, .eval = type_of_term,
-     .doc = "The name of the value's type."},
-    {.type = TermType::kJson, .name = "json", .arity = exactly(1), .eval = json, .doc = "The value that a JSON text stands for."},
+     .signature = "value.type_of() → string",
+     .doc = "The name of the value's type.",
+     .examples = kTypeOfExamples},
+    {.type = TermType::kJson, .name = "json", .arity = exactly(1), .eval = json,
+     .signature = "r.json(text) → value",
+     .doc = "The value that a JSON text stands for.",
+     .examples = kJsonExamples},
     {.type = TermType::kToJsonString, .name = "to_json_string", .arity = exactly(1), .eval = to_json_string,
-     .doc = "The value as JSON text."},
-    {.type = TermType::kBinary, .name = "binary", .arity = exactly(1), .eval = binary, .doc = "The bytes of a string."},
-    {.type = TermType::kMinval, .name = "minval", .arity = exactly(0), .eval = minval, .doc = "Less than every other value."},
-    {.type = TermType::kMaxval, .name = "maxval", .arity = exactly(0), .eval = maxval, .doc = "Greater than every other value."},
+     .signature = "value.to_json_string() → string",
+     .doc = "The value as JSON text.",
+     .examples = kToJsonStringExamples},
+    {.type = TermType::kBinary, .name = "binary", .arity = exactly(1), .eval = binary,
+     .signature = "r.binary(string) → binary",
+     .doc = "The bytes of a string.",
+     .examples = kBinaryExamples},
+    {.type = TermType::kMinval, .name = "minval", .arity = exactly(0), .eval = minval,
+     .signature = "r.minval → bound",
+     .doc = "Less than every other value.",
+     .examples = kMinvalExamples},
+    {.type = TermType::kMaxval, .name = "maxval", .arity = exactly(0), .eval = maxval,
+     .signature = "r.maxval → bound",
+     .doc = "Greater than every other value.",
+     .examples = kMaxvalExamples},
     {.type = TermType::kLiteral, .name = "literal", .arity = between(0, 1), .eval = literal,
-     .doc = "In merge and update: a value that replaces instead of being merged; without one, the field is removed."},
+     .signature = "r.literal([value]) → value",
+     .doc = "In merge and update: a value that replaces instead of being merged; without one, the field is removed.",
+     .examples = kLiteralExamples},
 };
 
 }  // namespace

@@ -62,21 +62,71 @@ Value funcall(Args& args) {
 
 Value spliced(Args&) { throw_logic("R.ARGS may only be used as an argument to another term."); }
 
+constexpr Example kDatumExamples[] = {
+    {"r.expr({'a': [1, None, True]})", R"({"a":[2,[1,null,true]]})", R"({"a":[1,null,true]})"},
+};
+constexpr Example kMakeArrayExamples[] = {
+    {"r.expr([r.add(1, 2), 'x'])", R"([2,[[24,[1,2]],"x"]])", R"([3,"x"])"},
+};
+constexpr Example kMakeObjExamples[] = {
+    {"r.expr({'sum': r.add(1, 2)})", R"({"sum":[24,[1,2]]})", R"({"sum":3})"},
+};
+constexpr Example kVarExamples[] = {
+    {"r.expr([1, 2]).map(lambda x: x)", "[38,[[2,[1,2]],[69,[[2,[1]],[10,[1]]]]]]", "[1,2]"},
+};
+constexpr Example kRowExamples[] = {
+    {"r.expr([{'n': 1}, {'n': 2}]).map(r.row['n'])",
+     R"([38,[[2,[{"n":1},{"n":2}]],[69,[[2,[1]],[170,[[13,[]],"n"]]]]]])",
+     "[1,2]"},
+    {"r.row['n']", R"([170,[[13,[]],"n"]])", "r.row is not defined in this context."},
+};
+constexpr Example kFuncExamples[] = {
+    {"r.expr([1, 2]).map(lambda x: x + 10)", "[38,[[2,[1,2]],[69,[[2,[1]],[24,[[10,[1]],10]]]]]]", "[11,12]"},
+};
+constexpr Example kDoExamples[] = {
+    {"r.do(2, 3, lambda a, b: a * b)", "[64,[[69,[[2,[1,2]],[26,[[10,[1]],[10,[2]]]]]],2,3]]", "6"},
+    {"r.expr({'a': 1}).do(lambda x: x['a'])", R"([64,[[69,[[2,[1]],[170,[[10,[1]],"a"]]]],{"a":1}]])", "1"},
+};
+constexpr Example kArgsExamples[] = {
+    {"r.add(1, r.args([2, 3]))", "[24,[1,[154,[[2,[2,3]]]]]]", "6"},
+    {"r.table('players').get_all(r.args([1, 2])).count()",
+     R"([43,[[78,[[15,["players"]],[154,[[2,[1,2]]]]]]]])",
+     "2"},
+};
+
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kDatum, .name = "datum", .arity = at_least(0), .eval = datum, .doc = "A literal value."},
+    {.type = TermType::kDatum, .name = "datum", .arity = at_least(0), .eval = datum,
+     .signature = "r.expr(value) → value",
+     .doc = "A literal value.",
+     .examples = kDatumExamples},
     {.type = TermType::kMakeArray, .name = "make_array", .arity = at_least(0), .eval = make_array,
-     .doc = "An array of the arguments."},
+     .signature = "r.expr([value, …]) → array",
+     .doc = "An array of the arguments.",
+     .examples = kMakeArrayExamples},
     {.type = TermType::kMakeObj, .name = "make_obj", .arity = exactly(0), .eval = make_object,
-     .doc = "An object of the optional arguments.", .any_optargs = true},
+     .signature = "r.expr({name: value, …}) → object",
+     .doc = "An object of the optional arguments.",
+     .examples = kMakeObjExamples, .any_optargs = true},
     {.type = TermType::kVar, .name = "var", .arity = exactly(1), .eval = variable,
-     .doc = "A variable of an enclosing function."},
+     .signature = "a parameter of a function → value",
+     .doc = "A variable of an enclosing function.",
+     .examples = kVarExamples},
     {.type = TermType::kImplicitVar, .name = "row", .arity = exactly(0), .eval = implicit_variable,
-     .doc = "The argument of the enclosing function."},
-    {.type = TermType::kFunc, .name = "func", .arity = exactly(2), .eval = function, .doc = "A function."},
+     .signature = "r.row → value",
+     .doc = "The argument of the enclosing function.",
+     .examples = kRowExamples},
+    {.type = TermType::kFunc, .name = "func", .arity = exactly(2), .eval = function,
+     .signature = "function (value, …) → value",
+     .doc = "A function.",
+     .examples = kFuncExamples},
     {.type = TermType::kFuncall, .name = "do", .arity = at_least(1), .eval = funcall,
-     .doc = "Calls the function (first argument) with the others."},
+     .signature = "r.do(value, …, function) → value",
+     .doc = "Calls the function (first argument) with the others.",
+     .examples = kDoExamples},
     {.type = TermType::kArgs, .name = "args", .arity = exactly(1), .eval = spliced,
-     .doc = "The elements of an array, as arguments of the term around."},
+     .signature = "r.args(array) → arguments",
+     .doc = "The elements of an array, as arguments of the term around.",
+     .examples = kArgsExamples},
 };
 
 }  // namespace

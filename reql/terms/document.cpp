@@ -88,8 +88,8 @@ class PathStep : public DocumentStep {
     for (std::size_t i = 1; i < args.size(); ++i) patterns_.push_back(args.datum(i));
   }
   /// Compiled at the first document, as without one nothing is wrong with it.
-  const PathPattern& pattern() {
-    if (!pattern_) pattern_.emplace(patterns_);
+  const PathPattern& pattern(const Context& cx) {
+    if (!pattern_) pattern_.emplace(cx, patterns_);
     return *pattern_;
   }
 
@@ -101,30 +101,30 @@ class PathStep : public DocumentStep {
 class PluckStep : public PathStep {
  public:
   explicit PluckStep(Args& args) : PathStep(args, "pluck") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override { return pattern().pluck(document); }
+  std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).pluck(cx, document); }
   bool is_one_to_one() const override { return true; }
 };
 
 class WithoutStep : public PathStep {
  public:
   explicit WithoutStep(Args& args) : PathStep(args, "without") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override { return pattern().without(document); }
+  std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).without(cx, document); }
   bool is_one_to_one() const override { return true; }
 };
 
 class HasFieldsStep : public PathStep {
  public:
   explicit HasFieldsStep(Args& args) : PathStep(args, "has_fields") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override {
-    return pattern().found_in(document) ? std::optional(document) : std::nullopt;
+  std::optional<Datum> apply(Context& cx, const Datum& document) override {
+    return pattern(cx).found_in(cx, document) ? std::optional(document) : std::nullopt;
   }
 };
 
 class WithFieldsStep : public PathStep {
  public:
   explicit WithFieldsStep(Args& args) : PathStep(args, "has_fields") {}
-  std::optional<Datum> apply(Context&, const Datum& document) override {
-    return pattern().found_in(document) ? std::optional(pattern().pluck(document)) : std::nullopt;
+  std::optional<Datum> apply(Context& cx, const Datum& document) override {
+    return pattern(cx).found_in(cx, document) ? std::optional(pattern(cx).pluck(cx, document)) : std::nullopt;
   }
 };
 
@@ -213,8 +213,8 @@ class MergeStep : public DocumentStep {
         throw EvalError(ErrorCode::kQueryLogic, "Cannot merge objects of type `" + std::string(type_name(right.type())) + "`.",
                         p.node);
       }
-      if (is_literal(right)) refuse_literals(right);
-      result = merge(result, right);
+      if (is_literal(right)) refuse_literals(cx, right);
+      result = merge(cx, result, right);
     }
     return result;
   }
@@ -277,25 +277,100 @@ Value object(Args& args) {
 
 constexpr TermFlags kRowByRow = kFusesGroups | kForbidsWrites;
 
+constexpr Example kGetFieldExamples[] = {
+    {"r.expr({'a': 1}).get_field('a')", R"([31,[{"a":1},"a"]])", "1"},
+    {"r.expr([{'a': 1}, {'b': 2}]).get_field('a')", R"([31,[[2,[{"a":1},{"b":2}]],"a"]])", "[1]"},
+    {"r.expr({'a': 1}).get_field('b')",
+     R"([31,[{"a":1},"b"]])",
+     "No attribute `b` in object:\n{\n\t\"a\":\t1\n}"},
+};
+constexpr Example kBracketExamples[] = {
+    {"r.expr({'a': 1})['a']", R"([170,[{"a":1},"a"]])", "1"},
+    {"r.expr([10, 20, 30])[-1]", "[170,[[2,[10,20,30]],-1]]", "30"},
+};
+constexpr Example kHasFieldsExamples[] = {
+    {"r.expr({'a': {'b': 1}}).has_fields({'a': {'b': True}})",
+     R"([32,[{"a":{"b":1}},{"a":{"b":true}}]])",
+     "true"},
+    {"r.expr([{'a': 1}, {'a': None}]).has_fields('a')",
+     R"([32,[[2,[{"a":1},{"a":null}]],"a"]])",
+     R"([{"a":1}])"},
+};
+constexpr Example kWithFieldsExamples[] = {
+    {"r.expr([{'a': 1, 'b': 2}, {'b': 3}]).with_fields('a')",
+     R"([96,[[2,[{"a":1,"b":2},{"b":3}]],"a"]])",
+     R"([{"a":1}])"},
+};
+constexpr Example kPluckExamples[] = {
+    {"r.expr({'a': 1, 'b': {'c': 2, 'd': 3}}).pluck('a', {'b': ['c']})",
+     R"([33,[{"a":1,"b":{"c":2,"d":3}},"a",{"b":[2,["c"]]}]])",
+     R"({"a":1,"b":{"c":2}})"},
+};
+constexpr Example kWithoutExamples[] = {
+    {"r.expr({'a': 1, 'b': {'c': 2, 'd': 3}}).without('a', {'b': {'c': True}})",
+     R"([34,[{"a":1,"b":{"c":2,"d":3}},"a",{"b":{"c":true}}]])",
+     R"({"b":{"d":3}})"},
+};
+constexpr Example kMergeExamples[] = {
+    {"r.expr({'a': {'b': 1}}).merge({'a': {'c': 2}})",
+     R"([35,[{"a":{"b":1}},{"a":{"c":2}}]])",
+     R"({"a":{"b":1,"c":2}})"},
+    {"r.expr([{'n': 1}]).merge(lambda x: {'twice': x['n'] * 2})",
+     R"([35,[[2,[{"n":1}]],[69,[[2,[1]],{"twice":[26,[[170,[[10,[1]],"n"]],2]]}]]]])",
+     R"([{"n":1,"twice":2}])"},
+};
+constexpr Example kKeysExamples[] = {
+    {"r.expr({'b': 1, 'a': 2}).keys()", R"([94,[{"b":1,"a":2}]])", R"(["a","b"])"},
+};
+constexpr Example kValuesExamples[] = {
+    {"r.expr({'b': 1, 'a': 2}).values()", R"([186,[{"b":1,"a":2}]])", "[2,1]"},
+};
+constexpr Example kObjectExamples[] = {
+    {"r.object('a', 1, 'b', 2)", R"([143,["a",1,"b",2]])", R"({"a":1,"b":2})"},
+    {"r.object('a')", R"([143,["a"]])", "OBJECT expects an even number of arguments (but found 1)."},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kGetField, .name = "get_field", .arity = exactly(2), .flags = kFusesGroups, .eval = get_field_term,
-     .doc = "A field of a document; of a sequence, that of each document which has it."},
+     .signature = "object.get_field(name) → value\nsequence.get_field(name) → sequence",
+     .doc = "A field of a document; of a sequence, that of each document which has it.",
+     .examples = kGetFieldExamples},
     {.type = TermType::kBracket, .name = "bracket", .arity = exactly(2), .flags = kFusesGroups, .eval = bracket,
-     .doc = "get_field with a name, nth with a number."},
+     .signature = "object[name] → value\nsequence[name] → sequence\nsequence[number] → value",
+     .doc = "get_field with a name, nth with a number.",
+     .examples = kBracketExamples},
     {.type = TermType::kHasFields, .name = "has_fields", .arity = at_least(1), .flags = kFusesGroups, .eval = has_fields,
-     .doc = "Whether a document has all these paths, not null; of a sequence, the documents that do."},
+     .signature = "object.has_fields(path, …) → bool\nsequence.has_fields(path, …) → sequence",
+     .doc = "Whether a document has all these paths, not null; of a sequence, the documents that do.",
+     .examples = kHasFieldsExamples},
     {.type = TermType::kWithFields, .name = "with_fields", .arity = at_least(1), .flags = kFusesGroups, .eval = with_fields,
-     .doc = "has_fields and then pluck."},
+     .signature = "sequence.with_fields(path, …) → sequence",
+     .doc = "has_fields and then pluck.",
+     .examples = kWithFieldsExamples},
     {.type = TermType::kPluck, .name = "pluck", .arity = at_least(1), .flags = kFusesGroups, .eval = pluck,
-     .doc = "Only these paths of a document, or of each in a sequence."},
+     .signature = "object.pluck(path, …) → object\nsequence.pluck(path, …) → sequence",
+     .doc = "Only these paths of a document, or of each in a sequence.",
+     .examples = kPluckExamples},
     {.type = TermType::kWithout, .name = "without", .arity = at_least(1), .flags = kFusesGroups, .eval = without,
-     .doc = "All but these paths of a document, or of each in a sequence."},
+     .signature = "object.without(path, …) → object\nsequence.without(path, …) → sequence",
+     .doc = "All but these paths of a document, or of each in a sequence.",
+     .examples = kWithoutExamples},
     {.type = TermType::kMerge, .name = "merge", .arity = at_least(1), .flags = kFusesGroups, .eval = merge_term,
-     .doc = "Documents laid over each other, fields of objects merged deeply."},
-    {.type = TermType::kKeys, .name = "keys", .arity = exactly(1), .eval = keys, .doc = "The names of an object's fields."},
-    {.type = TermType::kValues, .name = "values", .arity = exactly(1), .eval = values, .doc = "The values of an object's fields."},
+     .signature = "object.merge(object or function, …) → object\nsequence.merge(object or function, …) → sequence",
+     .doc = "Documents laid over each other, fields of objects merged deeply.",
+     .examples = kMergeExamples},
+    {.type = TermType::kKeys, .name = "keys", .arity = exactly(1), .eval = keys,
+     .signature = "object.keys() → array",
+     .doc = "The names of an object's fields.",
+     .examples = kKeysExamples},
+    {.type = TermType::kValues, .name = "values", .arity = exactly(1), .eval = values,
+     .signature = "object.values() → array",
+     .doc = "The values of an object's fields.",
+     .examples = kValuesExamples},
     {.type = TermType::kObject, .name = "object", .arity = at_least(0), .eval = object,
-     .doc = "An object of alternating names and values."},
+     .signature = "r.object(name, value, …) → object",
+     .doc = "An object of alternating names and values.",
+     .examples = kObjectExamples},
 };
 
 }  // namespace

@@ -248,20 +248,28 @@ Value related(Args& args, Relation relation, std::string_view name) {
 Value intersects(Args& args) { return related(args, intersect, "intersects"); }
 Value includes(Args& args) { return related(args, include, "includes"); }
 
+// The term that reads what `node` makes: as recorded, it is blamed for what turns out only while reading.
+const Node* reader_of(const Node* node) {
+  while (node->parent && node->position == 0) node = node->parent;
+  return node;
+}
+
 std::shared_ptr<const storage::IndexInfo> geo_index(Args& args, Table& table, const std::string& term) {
   const auto name = args.string_optarg("index");
   if (!name) throw_logic(term + " requires an index argument.");
   if (*name == table.primary_key()) throw_logic(term + " cannot use the primary index.");
-  lookup_index(table, *name);
-  auto index = table.stored()->indexes.at(*name);
-  if (!index->geo) {
-    throw_logic("Index `" + *name + "` is not a geospatial index.  " + term + " can only be used with a geospatial index.");
-  }
-  if (!index->ready) {
-    throw_op_failed("Index `" + *name + "` on table `" + table.database() + "." + table.name() +
-                    "` was accessed before its construction was finished.");
-  }
-  return index;
+  return Args::blaming(reader_of(&args.node()), [&] {
+    lookup_index(table, *name);
+    auto index = table.stored()->indexes.at(*name);
+    if (!index->geo) {
+      throw_logic("Index `" + *name + "` is not a geospatial index.  " + term + " can only be used with a geospatial index.");
+    }
+    if (!index->ready) {
+      throw_op_failed("Index `" + *name + "` on table `" + table.database() + "." + table.name() +
+                      "` was accessed before its construction was finished.");
+    }
+    return index;
+  });
 }
 
 Value get_intersecting(Args& args) {
@@ -347,7 +355,9 @@ Value get_nearest(Args& args) {
     nearest = neighbours_within(args.cx(), *table, index, center, ellipsoid, radius, wanted);
     if (nearest.size() >= wanted || radius >= farthest) break;
   }
-  if (nearest.size() < wanted) check_searchable(max_dist, ellipsoid);
+  if (nearest.size() < wanted) {
+    Args::blaming(reader_of(&args.node()), [&] { check_searchable(max_dist, ellipsoid); });
+  }
   check_array_size(args.cx(), nearest.size());
   ArrayBuilder out;
   for (const Neighbour& n : nearest) {
@@ -359,36 +369,170 @@ Value get_nearest(Args& args) {
   return Value(out.finish());
 }
 
-constexpr std::string_view kCircleOptargs[] = {"num_vertices", "geo_system", "unit", "fill"};
-constexpr std::string_view kDistanceOptargs[] = {"geo_system", "unit"};
-constexpr std::string_view kIntersectingOptargs[] = {"index"};
-constexpr std::string_view kNearestOptargs[] = {"index", "max_results", "max_dist", "geo_system", "unit"};
+constexpr Optarg kCircleOptargs[] = {
+    {"num_vertices", "how many corners (32)"},
+    {"geo_system", "the Earth as `WGS84` (the default) or `unit_sphere`"},
+    {"unit", "`m` (the default), `km`, `mi`, `nm` or `ft`"},
+    {"fill", "a polygon (true) or a line"},
+};
+constexpr Optarg kDistanceOptargs[] = {
+    {"geo_system", "the Earth as `WGS84` (the default) or `unit_sphere`"},
+    {"unit", "`m` (the default), `km`, `mi`, `nm` or `ft`"},
+};
+constexpr Optarg kIntersectingOptargs[] = {
+    {"index", "the geospatial index; required"},
+};
+constexpr Optarg kNearestOptargs[] = {
+    {"index", "the geospatial index; required"},
+    {"max_results", "at most so many rows (100)"},
+    {"max_dist", "how far to look (100 km), in `unit`"},
+    {"geo_system", "the Earth as `WGS84` (the default) or `unit_sphere`"},
+    {"unit", "`m` (the default), `km`, `mi`, `nm` or `ft`"},
+};
+
+constexpr Example kGeojsonExamples[] = {
+    {"r.geojson({'type': 'Point', 'coordinates': [12.5, 41.9]}).to_geojson()",
+     R"([158,[[157,[{"type":"Point","coordinates":[2,[12.5,41.9]]}]]]])",
+     R"({"coordinates":[12.5,41.9],"type":"Point"})"},
+    {"r.geojson({'type': 'Circle', 'coordinates': []})",
+     R"([157,[{"type":"Circle","coordinates":[2,[]]}]])",
+     "Unrecognized GeoJSON type `Circle`."},
+};
+constexpr Example kToGeojsonExamples[] = {
+    {"r.line([0, 0], [1, 1]).to_geojson()",
+     "[158,[[160,[[2,[0,0]],[2,[1,1]]]]]]",
+     R"({"coordinates":[[0,0],[1,1]],"type":"LineString"})"},
+};
+constexpr Example kPointExamples[] = {
+    {"r.point(12.5, 41.9).to_geojson()",
+     "[158,[[159,[12.5,41.9]]]]",
+     R"({"coordinates":[12.5,41.9],"type":"Point"})"},
+    {"r.point(0, 91)", "[159,[0,91]]", "Latitude must be between -90 and 90.  Got 91."},
+};
+constexpr Example kLineExamples[] = {
+    {"r.line([0, 0], [0, 10]).to_geojson()['coordinates']",
+     R"([170,[[158,[[160,[[2,[0,0]],[2,[0,10]]]]]],"coordinates"]])",
+     "[[0,0],[0,10]]"},
+    {"r.line([0, 0], [0, 0])",
+     "[160,[[2,[0,0]],[2,[0,0]]]]",
+     "Invalid LineString.  Are there antipodal or duplicate vertices?"},
+};
+constexpr Example kPolygonExamples[] = {
+    {"r.polygon([0, 0], [0, 1], [1, 1]).to_geojson()['coordinates']",
+     R"([170,[[158,[[161,[[2,[0,0]],[2,[0,1]],[2,[1,1]]]]]],"coordinates"]])",
+     "[[[0,0],[0,1],[1,1],[0,0]]]"},
+};
+constexpr Example kDistanceExamples[] = {
+    {"r.point(7.4, 46.9).distance(r.point(12.5, 41.9), unit='km').round()",
+     R"([185,[[162,[[159,[7.4,46.9]],[159,[12.5,41.9]]],{"unit":"km"}]]])",
+     "688"},
+    {"r.point(0, 0).distance(r.point(0, 1), geo_system='unit_sphere').mul(180).div(3.141592653589793).round()",
+     R"([185,[[27,[[26,[[162,[[159,[0,0]],[159,[0,1]]],{"geo_system":"unit_sphere"}],180]],3.141592653589793]]]])",
+     "1"},
+};
+constexpr Example kIntersectsExamples[] = {
+    {"r.line([-1, 0], [1, 0]).intersects(r.line([0, -1], [0, 1]))",
+     "[163,[[160,[[2,[-1,0]],[2,[1,0]]]],[160,[[2,[0,-1]],[2,[0,1]]]]]]",
+     "true"},
+    {"r.expr([r.point(0, 0), r.point(9, 9)]).intersects(r.circle([0, 0], 1000)).count()",
+     "[43,[[163,[[2,[[159,[0,0]],[159,[9,9]]]],[165,[[2,[0,0]],1000]]]]]]",
+     "1"},
+};
+constexpr Example kIncludesExamples[] = {
+    {"r.circle([0, 0], 1000).includes(r.point(0, 0.001))",
+     "[164,[[165,[[2,[0,0]],1000]],[159,[0,0.001]]]]",
+     "true"},
+    {"r.point(0, 0).includes(r.point(0, 0))",
+     "[164,[[159,[0,0]],[159,[0,0]]]]",
+     "Expected geometry of type `Polygon` but found `Point`."},
+};
+constexpr Example kCircleExamples[] = {
+    {"r.circle([0, 0], 10, num_vertices=4).to_geojson()['coordinates'][0].count()",
+     R"([43,[[170,[[170,[[158,[[165,[[2,[0,0]],10],{"num_vertices":4}]]],"coordinates"]],0]]]])",
+     "5"},
+    {"r.circle([0, 0], 1, unit='km', fill=False).to_geojson()['type']",
+     R"([170,[[158,[[165,[[2,[0,0]],1],{"unit":"km","fill":false}]]],"type"]])",
+     R"("LineString")"},
+    {"r.circle([0, 0], -1)", "[165,[[2,[0,0]],-1]]", "Radius must be positive"},
+};
+constexpr Example kGetIntersectingExamples[] = {
+    {"r.table('places').get_intersecting(r.circle([12, 42], 100, unit='km'), index='at')['id']",
+     R"([170,[[166,[[15,["places"]],[165,[[2,[12,42]],100],{"unit":"km"}]],{"index":"at"}],"id"]])",
+     R"(["Rome"])"},
+};
+constexpr Example kFillExamples[] = {
+    {"r.line([0, 0], [0, 1], [1, 1]).fill().to_geojson()['type']",
+     R"([170,[[158,[[167,[[160,[[2,[0,0]],[2,[0,1]],[2,[1,1]]]]]]]],"type"]])",
+     R"("Polygon")"},
+};
+constexpr Example kGetNearestExamples[] = {
+    {"r.table('places').get_nearest(r.point(8, 46), index='at', max_dist=500, unit='km').map(lambda found: found['doc']['id'])",
+     R"([38,[[168,[[15,["places"]],[159,[8,46]]],{"index":"at","max_dist":500,"unit":"km"}],[69,[[2,[1]],[170,[[170,[[10,[1]],"doc"]],"id"]]]]]])",
+     R"(["Bern"])"},
+};
+constexpr Example kPolygonSubExamples[] = {
+    {"r.polygon([0, 0], [0, 4], [4, 4], [4, 0]).polygon_sub(r.polygon([1, 1], [1, 2], [2, 2], [2, 1])).includes(r.point(1.5, 1.5))",
+     "[164,[[171,[[161,[[2,[0,0]],[2,[0,4]],[2,[4,4]],[2,[4,0]]]],[161,[[2,[1,1]],[2,[1,2]],[2,[2,2]],[2,[2,1]]]]]],[159,[1.5,1.5]]]]",
+     "false"},
+};
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kGeojson, .name = "geojson", .arity = exactly(1), .eval = geojson, .doc = "The geometry of a GeoJSON object."},
+    {.type = TermType::kGeojson, .name = "geojson", .arity = exactly(1), .eval = geojson,
+     .signature = "r.geojson(object) → geometry",
+     .doc = "The geometry of a GeoJSON object.",
+     .examples = kGeojsonExamples},
     {.type = TermType::kToGeojson, .name = "to_geojson", .arity = exactly(1), .eval = to_geojson,
-     .doc = "The GeoJSON object of a geometry."},
-    {.type = TermType::kPoint, .name = "point", .arity = exactly(2), .eval = point, .doc = "A point: longitude and latitude in degrees."},
+     .signature = "geometry.to_geojson() → object",
+     .doc = "The GeoJSON object of a geometry.",
+     .examples = kToGeojsonExamples},
+    {.type = TermType::kPoint, .name = "point", .arity = exactly(2), .eval = point,
+     .signature = "r.point(longitude, latitude) → point",
+     .doc = "A point: longitude and latitude in degrees.",
+     .examples = kPointExamples},
     {.type = TermType::kLine, .name = "line", .arity = at_least(2), .flags = kConstantInQuery, .eval = line,
-     .doc = "A line through points."},
+     .signature = "r.line(point, point, …) → line",
+     .doc = "A line through points.",
+     .examples = kLineExamples},
     {.type = TermType::kPolygon, .name = "polygon", .arity = at_least(3), .flags = kConstantInQuery, .eval = polygon,
-     .doc = "A polygon by its corners."},
+     .signature = "r.polygon(point, point, point, …) → polygon",
+     .doc = "A polygon by its corners.",
+     .examples = kPolygonExamples},
     {.type = TermType::kDistance, .name = "distance", .arity = exactly(2), .flags = kConstantInQuery, .eval = distance,
-     .optargs = kDistanceOptargs, .doc = "The distance between a point and another geometry."},
+     .optargs = kDistanceOptargs,
+     .signature = "geometry.distance(geometry) → number",
+     .doc = "The distance between a point and another geometry.",
+     .examples = kDistanceExamples},
     {.type = TermType::kIntersects, .name = "intersects", .arity = exactly(2), .flags = kConstantInQuery, .eval = intersects,
-     .doc = "Whether two geometries intersect; of a sequence, those that do."},
+     .signature = "geometry.intersects(geometry) → bool\nsequence.intersects(geometry) → sequence",
+     .doc = "Whether two geometries intersect; of a sequence, those that do.",
+     .examples = kIntersectsExamples},
     {.type = TermType::kIncludes, .name = "includes", .arity = exactly(2), .flags = kConstantInQuery, .eval = includes,
-     .doc = "Whether a geometry lies completely within a polygon; of a sequence of polygons, those that include it."},
+     .signature = "polygon.includes(geometry) → bool\nsequence.includes(geometry) → sequence",
+     .doc = "Whether a geometry lies completely within a polygon; of a sequence of polygons, those that include it.",
+     .examples = kIncludesExamples},
     {.type = TermType::kCircle, .name = "circle", .arity = exactly(2), .flags = kConstantInQuery, .eval = circle,
-     .optargs = kCircleOptargs, .doc = "A polygon or line that approximates a circle."},
+     .optargs = kCircleOptargs,
+     .signature = "r.circle(point, radius) → polygon or line",
+     .doc = "A polygon or line that approximates a circle.",
+     .examples = kCircleExamples},
     {.type = TermType::kGetIntersecting, .name = "get_intersecting", .arity = exactly(2), .flags = kReadsTable,
-     .eval = get_intersecting, .optargs = kIntersectingOptargs, .doc = "The rows that a geospatial index has in a geometry."},
+     .eval = get_intersecting, .optargs = kIntersectingOptargs,
+     .signature = "table.get_intersecting(geometry, index=name) → selection",
+     .doc = "The rows that a geospatial index has in a geometry.",
+     .examples = kGetIntersectingExamples},
     {.type = TermType::kFill, .name = "fill", .arity = exactly(1), .flags = kConstantInQuery, .eval = fill,
-     .doc = "The polygon within a line."},
+     .signature = "line.fill() → polygon",
+     .doc = "The polygon within a line.",
+     .examples = kFillExamples},
     {.type = TermType::kGetNearest, .name = "get_nearest", .arity = exactly(2), .flags = kReadsTable, .eval = get_nearest,
-     .optargs = kNearestOptargs, .doc = "The rows nearest to a point by a geospatial index, with their distances."},
+     .optargs = kNearestOptargs,
+     .signature = "table.get_nearest(point, index=name) → array",
+     .doc = "The rows nearest to a point by a geospatial index, with their distances.",
+     .examples = kGetNearestExamples},
     {.type = TermType::kPolygonSub, .name = "polygon_sub", .arity = exactly(2), .flags = kConstantInQuery, .eval = polygon_sub,
-     .doc = "A polygon with a hole in the form of another."},
+     .signature = "polygon.polygon_sub(polygon) → polygon",
+     .doc = "A polygon with a hole in the form of another.",
+     .examples = kPolygonSubExamples},
 };
 
 }  // namespace

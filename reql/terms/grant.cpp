@@ -46,9 +46,18 @@ Value grant(Args& args) {
   return Value(out.finish());
 }
 
+constexpr Example kGrantExamples[] = {
+    {"r.table('players').grant('ann', {'read': True, 'write': False})",
+     R"([188,[[15,["players"]],"ann",{"read":true,"write":false}]])",
+     R"({"granted":1,"permissions_changes":[{"new_val":{"read":true,"write":false},"old_val":null}]})"},
+    {"r.grant('nobody', {'read': True})", R"([188,["nobody",{"read":true}]])", "User `nobody` not found."},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kGrant, .name = "grant", .arity = between(2, 3), .flags = kWrites, .eval = grant,
-     .doc = "Gives or takes a user's permissions, for everything, a database or a table."},
+     .signature = "r.grant(user, {permission: bool or null, …}) → object\ndb.grant(…) → object\ntable.grant(…) → object",
+     .doc = "Gives or takes a user's permissions, for everything, a database or a table.",
+     .examples = kGrantExamples},
 };
 
 }  // namespace

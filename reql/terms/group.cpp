@@ -56,13 +56,36 @@ Value ungroup(Args& args) {
   return Value(all.finish());
 }
 
-constexpr std::string_view kGroupOptargs[] = {"index", "multi"};
+constexpr Optarg kGroupOptargs[] = {
+    {"index", "group by the values of this index"},
+    {"multi", "an array puts a row into the group of each of its elements (false)"},
+};
+
+constexpr Example kGroupExamples[] = {
+    {"r.table('players').group('team').sum('score').ungroup()",
+     R"([150,[[145,[[144,[[15,["players"]],"team"]],"score"]]]])",
+     R"([{"group":"blue","reduction":7},{"group":"red","reduction":42}])"},
+    {"r.table('players').group(index='tags', multi=True).count().ungroup()",
+     R"([150,[[43,[[144,[[15,["players"]]],{"index":"tags","multi":true}]]]]])",
+     R"([{"group":"fast","reduction":1},{"group":"new","reduction":2}])"},
+};
+constexpr Example kUngroupExamples[] = {
+    {"r.expr([1, 2, 3, 4]).group(lambda n: n % 2).ungroup()",
+     "[150,[[144,[[2,[1,2,3,4]],[69,[[2,[1]],[28,[[10,[1]],2]]]]]]]]",
+     R"([{"group":0,"reduction":[2,4]},{"group":1,"reduction":[1,3]}])"},
+    {"r.expr([1]).ungroup()", "[150,[[2,[1]]]]", "Expected type GROUPED_DATA but found DATUM:\n[\n\t1\n]"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kGroup, .name = "group", .arity = at_least(1), .flags = kGroupAware | kForbidsWrites, .eval = group,
-     .optargs = kGroupOptargs, .doc = "Rows in groups, by fields, functions or an index; terms that follow are applied to each group."},
+     .optargs = kGroupOptargs,
+     .signature = "sequence.group(field or function, …) → grouped data",
+     .doc = "Rows in groups, by fields, functions or an index; terms that follow are applied to each group.",
+     .examples = kGroupExamples},
     {.type = TermType::kUngroup, .name = "ungroup", .arity = exactly(1), .flags = kGroupAware, .eval = ungroup,
-     .doc = "Groups as an array of {group, reduction}."},
+     .signature = "grouped data.ungroup() → array",
+     .doc = "Groups as an array of {group, reduction}.",
+     .examples = kUngroupExamples},
 };
 
 }  // namespace

@@ -201,14 +201,36 @@ Value http(Args& args) {
   return Value(http_pages(std::move(paging)));
 }
 
-constexpr std::string_view kOptargs[] = {
-    "attempts", "auth", "data",   "header", "method", "page",
-    "page_limit", "params", "redirects", "result_format", "timeout", "verify",
+constexpr Optarg kOptargs[] = {
+    {"attempts", "how often to try (5)"},
+    {"auth", "{user, pass, type}; the type is `basic` (the default) or `digest`"},
+    {"data", "the body: a string or binary as it is, an object as a form for POST and as JSON for PUT, PATCH and DELETE"},
+    {"header", "headers, as an object or as an array of `Name: value`"},
+    {"method", "GET (the default), PUT, POST, PATCH, DELETE or HEAD"},
+    {"page", "`link-next` or a function of {params, header, body} that gives the next URL, or null at the end"},
+    {"page_limit", "at most so many pages; -1: no limit. Required with `page`"},
+    {"params", "parameters for the URL, an object"},
+    {"redirects", "how many redirects to follow (1)"},
+    {"result_format", "`auto` (by content type, the default), `text`, `json`, `jsonp` or `binary`"},
+    {"timeout", "seconds for everything (30)"},
+    {"verify", "check the server's certificate (true)"},
+};
+
+constexpr Example kHttpExamples[] = {
+    {"r.http('nosuch://host/', attempts=1).default('not there')",
+     R"([92,[[153,["nosuch://host/"],{"attempts":1}],"not there"]])",
+     R"("not there")"},
+    {"r.http('http://127.0.0.1/', method='FETCH')",
+     R"([153,["http://127.0.0.1/"],{"method":"FETCH"}])",
+     "`method` (FETCH) is not recognized (GET, HEAD, POST, PUT, PATCH and DELETE are allowed)."},
 };
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kHttp, .name = "http", .arity = exactly(1), .flags = kFetches, .eval = http,
-     .optargs = kOptargs, .doc = "What a web server answers; with `page`, a stream of one answer after the other."},
+     .optargs = kOptargs,
+     .signature = "r.http(url) → value",
+     .doc = "What a web server answers; with `page`, a stream of one answer after the other.",
+     .examples = kHttpExamples},
 };
 
 }  // namespace

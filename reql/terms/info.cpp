@@ -101,7 +101,9 @@ Value info(Args& args) {
     case ValueKind::kFunction: {
       ObjectBuilder out(typed("FUNCTION"));
       const Node* node = v.object<Function>().node();
-      out.set("source_code", Datum::string(node ? print_function_source(*node) : "(a function)"));
+      // r.js makes functions that have no FUNC.
+      const bool has_body = node && node->def->type == TermType::kFunc;
+      out.set("source_code", Datum::string(has_body ? print_function_source(*node) : node ? print_query(*node) : "(a function)"));
       return Value(out.finish());
     }
     case ValueKind::kSequence:
@@ -112,9 +114,18 @@ Value info(Args& args) {
   }
 }
 
+constexpr Example kInfoExamples[] = {
+    {"r.table('players').info().pluck('type', 'name', 'primary_key', 'indexes')",
+     R"([33,[[79,[[15,["players"]]]],"type","name","primary_key","indexes"]])",
+     R"({"indexes":["score","tags","team"],"name":"players","primary_key":"id","type":"TABLE"})"},
+    {"r.expr(1).info()", "[79,[1]]", R"({"type":"NUMBER","value":"1"})"},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kInfo, .name = "info", .arity = exactly(1), .flags = kGroupAware, .eval = info,
-     .doc = "What a value is: its type and what is known about it."},
+     .signature = "value.info() → object",
+     .doc = "What a value is: its type and what is known about it.",
+     .examples = kInfoExamples},
 };
 
 }  // namespace

@@ -93,7 +93,19 @@ Value javascript(Args& args) {
   return Value(to_value(result, source, timeout));
 }
 
-constexpr std::string_view kOptargs[] = {"timeout"};
+constexpr Optarg kOptargs[] = {
+    {"timeout", "seconds that it may take (5)"},
+};
+
+constexpr Example kJsExamples[] = {
+    {"r.js('1 + 2')", R"([11,["1 + 2"]])", "3"},
+    {"r.expr([1, 2]).map(r.js('(function (x) { return x * 10; })'))",
+     "[38,[[2,[1,2]],[11,[\"(function (x) { return x * 10; })\"]]]]",
+     "[10,20]"},
+    {"r.js('while (true) {}', timeout=0.2)",
+     R"([11,["while (true) {}"],{"timeout":0.2}])",
+     "JavaScript query `while (true) {}` timed out after 0.200 seconds."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kJavascript,
@@ -102,7 +114,9 @@ constexpr TermDef kTerms[] = {
      .flags = kNonDeterministic,
      .eval = javascript,
      .optargs = kOptargs,
-     .doc = "The value of a JavaScript expression, or a JavaScript function."},
+     .signature = "r.js(text) → value or function",
+     .doc = "The value of a JavaScript expression, or a JavaScript function.",
+     .examples = kJsExamples},
 };
 
 }  // namespace

@@ -36,19 +36,19 @@ Value eq_join(Args& args) {
 class ZipStep : public RowStep {
  public:
   explicit ZipStep(const Node* node) : node_(node) {}
-  void run(Context&, Batch& rows, std::size_t from) override {
+  void run(Context& cx, Batch& rows, std::size_t from) override {
     Args::blaming(node_, [&] {
-      for (std::size_t i = from; i < rows.size(); ++i) rows[i] = zipped(rows[i]);
+      for (std::size_t i = from; i < rows.size(); ++i) rows[i] = zipped(cx, rows[i]);
     });
   }
   bool is_one_to_one() const override { return true; }
 
  private:
-  static Datum zipped(const Datum& pair) {
+  static Datum zipped(const Context& cx, const Datum& pair) {
     auto left = pair.get("left");
     if (!left) throw_logic("ZIP can only be called on the result of a join.");
     const auto right = pair.get("right");
-    return right ? merge(*left, *right) : std::move(*left);
+    return right ? merge(cx, *left, *right) : std::move(*left);
   }
 
   const Node* const node_;
@@ -61,17 +61,55 @@ Value zip(Args& args) {
   return Value(step_stream(to_sequence(args, v, 0).stream, step));
 }
 
-constexpr std::string_view kEqJoinOptargs[] = {"index", "ordered"};
+constexpr Optarg kEqJoinOptargs[] = {
+    {"index", "join on this index of the right table instead of its primary key"},
+    {"ordered", "keep the order of the left sequence (false)"},
+};
+
+constexpr Example kInnerJoinExamples[] = {
+    {"r.expr([1, 2]).inner_join([2, 3], lambda a, b: a < b)",
+     "[48,[[2,[1,2]],[2,[2,3]],[69,[[2,[1,2]],[19,[[10,[1]],[10,[2]]]]]]]]",
+     R"([{"left":1,"right":2},{"left":1,"right":3},{"left":2,"right":3}])"},
+};
+constexpr Example kOuterJoinExamples[] = {
+    {"r.expr([1, 2]).outer_join([2], lambda a, b: a == b)",
+     "[49,[[2,[1,2]],[2,[2]],[69,[[2,[1,2]],[17,[[10,[1]],[10,[2]]]]]]]]",
+     R"([{"left":1},{"left":2,"right":2}])"},
+};
+constexpr Example kEqJoinExamples[] = {
+    {"r.table('players').get_all(1).eq_join('team', r.table('teams')).zip().pluck('name', 'city')",
+     R"([33,[[72,[[50,[[78,[[15,["players"]],1]],"team",[15,["teams"]]]]]],"name","city"]])",
+     R"([{"city":"Rome","name":"Ann"}])"},
+};
+constexpr Example kZipExamples[] = {
+    {"r.expr([{'left': {'a': 1}, 'right': {'b': 2}}]).zip()",
+     R"([72,[[2,[{"left":{"a":1},"right":{"b":2}}]]]])",
+     R"([{"a":1,"b":2}])"},
+    {"r.expr([{'a': 1}]).zip()",
+     R"([72,[[2,[{"a":1}]]]])",
+     "ZIP can only be called on the result of a join."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kInnerJoin, .name = "inner_join", .arity = exactly(3), .flags = kForbidsWrites,
-     .eval = nested_join<JoinKind::kInner>, .doc = "{left, right} for each pair of rows for which a function holds."},
+     .eval = nested_join<JoinKind::kInner>,
+     .signature = "sequence.inner_join(sequence, function) → sequence",
+     .doc = "{left, right} for each pair of rows for which a function holds.",
+     .examples = kInnerJoinExamples},
     {.type = TermType::kOuterJoin, .name = "outer_join", .arity = exactly(3), .flags = kForbidsWrites,
-     .eval = nested_join<JoinKind::kOuter>, .doc = "inner_join, with {left} for rows that have no partner."},
+     .eval = nested_join<JoinKind::kOuter>,
+     .signature = "sequence.outer_join(sequence, function) → sequence",
+     .doc = "inner_join, with {left} for rows that have no partner.",
+     .examples = kOuterJoinExamples},
     {.type = TermType::kEqJoin, .name = "eq_join", .arity = exactly(3), .flags = kForbidsWrites, .eval = eq_join,
-     .optargs = kEqJoinOptargs, .doc = "{left, right} for each row and those of a table whose key, or index value, is a field or function of it."},
+     .optargs = kEqJoinOptargs,
+     .signature = "sequence.eq_join(field or function, table) → sequence",
+     .doc = "{left, right} for each row and those of a table whose key, or index value, is a field or function of it.",
+     .examples = kEqJoinExamples},
     {.type = TermType::kZip, .name = "zip", .arity = exactly(1), .flags = kFusesGroups, .eval = zip,
-     .doc = "The pairs that a join makes, merged."},
+     .signature = "sequence.zip() → sequence",
+     .doc = "The pairs that a join makes, merged.",
+     .examples = kZipExamples},
 };
 
 }  // namespace

@@ -227,39 +227,130 @@ Value random(Args& args) {
   return Value(Datum::integer(random_integer(lower, upper)));
 }
 
-constexpr std::string_view kRandomOptargs[] = {"float"};
+constexpr Optarg kRandomOptargs[] = {
+    {"float", "a number with a fraction (false when bounds are given)"},
+};
+
+constexpr Example kAddExamples[] = {
+    {"r.expr(1) + 2", "[24,[1,2]]", "3"},
+    {"r.expr('a') + 'b'", R"([24,["a","b"]])", R"("ab")"},
+    {"r.expr([1]) + [2]", "[24,[[2,[1]],[2,[2]]]]", "[1,2]"},
+    {"r.expr(1) + 'a'", R"([24,[1,"a"]])", "Expected type NUMBER but found STRING."},
+};
+constexpr Example kSubExamples[] = {
+    {"r.expr(5).sub(2, 1)", "[25,[5,2,1]]", "2"},
+    {"r.epoch_time(90) - r.epoch_time(30)", "[25,[[101,[90]],[101,[30]]]]", "60"},
+};
+constexpr Example kMulExamples[] = {
+    {"r.expr(6) * 7", "[26,[6,7]]", "42"},
+    {"r.expr([1, 2]) * 2", "[26,[[2,[1,2]],2]]", "[1,2,1,2]"},
+};
+constexpr Example kDivExamples[] = {
+    {"r.expr(7) / 2", "[27,[7,2]]", "3.5"},
+    {"r.expr(1) / 0", "[27,[1,0]]", "Cannot divide by zero."},
+};
+constexpr Example kModExamples[] = {
+    {"r.expr(-7) % 3", "[28,[-7,3]]", "-1"},
+    {"r.expr(1.5) % 1", "[28,[1.5,1]]", "Number not an integer: 1.5"},
+};
+constexpr Example kFloorExamples[] = {
+    {"r.expr(-1.5).floor()", "[183,[-1.5]]", "-2"},
+};
+constexpr Example kCeilExamples[] = {
+    {"r.expr(1.2).ceil()", "[184,[1.2]]", "2"},
+};
+constexpr Example kRoundExamples[] = {
+    {"r.expr(-2.5).round()", "[185,[-2.5]]", "-3"},
+};
+constexpr Example kBitAndExamples[] = {
+    {"r.expr(12).bit_and(10)", "[191,[12,10]]", "8"},
+    {"r.expr(1.5).bit_and(1)", "[191,[1.5,1]]", "Number not an integer: 1.5"},
+};
+constexpr Example kBitOrExamples[] = {
+    {"r.expr(12).bit_or(10)", "[192,[12,10]]", "14"},
+};
+constexpr Example kBitXorExamples[] = {
+    {"r.expr(12).bit_xor(10)", "[193,[12,10]]", "6"},
+};
+constexpr Example kBitNotExamples[] = {
+    {"r.expr(7).bit_not()", "[194,[7]]", "-8"},
+};
+constexpr Example kBitSalExamples[] = {
+    {"r.expr(3).bit_sal(4)", "[195,[3,4]]", "48"},
+};
+constexpr Example kBitSarExamples[] = {
+    {"r.expr(-16).bit_sar(2)", "[196,[-16,2]]", "-4"},
+};
+constexpr Example kRandomExamples[] = {
+    {"r.random(5, 6)", "[151,[5,6]]", "5"},
+    {"r.random(1.5, 2.5, float=True).floor() > 0",
+     R"([21,[[183,[[151,[1.5,2.5],{"float":true}]]],0]])",
+     "true"},
+    {"r.random(1.5)", "[151,[1.5]]", "Upper bound (1.5) could not be safely converted to an integer."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kAdd, .name = "add", .arity = at_least(1), .eval = add,
-     .doc = "The sum of numbers, strings or arrays put together, or a time some seconds later."},
+     .signature = "value.add(value, …) → value",
+     .doc = "The sum of numbers, strings or arrays put together, or a time some seconds later.",
+     .examples = kAddExamples},
     {.type = TermType::kSub, .name = "sub", .arity = at_least(1), .eval = fold_left<difference>,
-     .doc = "The difference of numbers, a time some seconds earlier, or the seconds between two times."},
+     .signature = "value.sub(value, …) → value",
+     .doc = "The difference of numbers, a time some seconds earlier, or the seconds between two times.",
+     .examples = kSubExamples},
     {.type = TermType::kMul, .name = "mul", .arity = at_least(1), .eval = fold_left<product>,
-     .doc = "The product of numbers, or an array repeated."},
+     .signature = "value.mul(value, …) → value",
+     .doc = "The product of numbers, or an array repeated.",
+     .examples = kMulExamples},
     {.type = TermType::kDiv, .name = "div", .arity = at_least(1), .eval = fold_left<quotient>,
-     .doc = "The quotient of numbers."},
+     .signature = "number.div(number, …) → number",
+     .doc = "The quotient of numbers.",
+     .examples = kDivExamples},
     {.type = TermType::kMod, .name = "mod", .arity = exactly(2), .eval = modulo,
-     .doc = "The remainder of a division of whole numbers; it has the sign of the first."},
+     .signature = "number.mod(number) → number",
+     .doc = "The remainder of a division of whole numbers; it has the sign of the first.",
+     .examples = kModExamples},
     {.type = TermType::kFloor, .name = "floor", .arity = exactly(1), .eval = rounded<std::floor>,
-     .doc = "The greatest whole number not above."},
+     .signature = "number.floor() → number",
+     .doc = "The greatest whole number not above.",
+     .examples = kFloorExamples},
     {.type = TermType::kCeil, .name = "ceil", .arity = exactly(1), .eval = rounded<std::ceil>,
-     .doc = "The least whole number not below."},
+     .signature = "number.ceil() → number",
+     .doc = "The least whole number not below.",
+     .examples = kCeilExamples},
     {.type = TermType::kRound, .name = "round", .arity = exactly(1), .eval = rounded<std::round>,
-     .doc = "The nearest whole number; halves go away from zero."},
+     .signature = "number.round() → number",
+     .doc = "The nearest whole number; halves go away from zero.",
+     .examples = kRoundExamples},
     {.type = TermType::kBitAnd, .name = "bit_and", .arity = at_least(1), .eval = bitwise<And>,
-     .doc = "The bits set in all of the whole numbers."},
+     .signature = "number.bit_and(number, …) → number",
+     .doc = "The bits set in all of the whole numbers.",
+     .examples = kBitAndExamples},
     {.type = TermType::kBitOr, .name = "bit_or", .arity = at_least(1), .eval = bitwise<Or>,
-     .doc = "The bits set in any of the whole numbers."},
+     .signature = "number.bit_or(number, …) → number",
+     .doc = "The bits set in any of the whole numbers.",
+     .examples = kBitOrExamples},
     {.type = TermType::kBitXor, .name = "bit_xor", .arity = at_least(1), .eval = bitwise<Xor>,
-     .doc = "The bits set in an odd number of the whole numbers."},
+     .signature = "number.bit_xor(number, …) → number",
+     .doc = "The bits set in an odd number of the whole numbers.",
+     .examples = kBitXorExamples},
     {.type = TermType::kBitNot, .name = "bit_not", .arity = exactly(1), .eval = bit_not,
-     .doc = "The whole number with every bit the other way."},
+     .signature = "number.bit_not() → number",
+     .doc = "The whole number with every bit the other way.",
+     .examples = kBitNotExamples},
     {.type = TermType::kBitSal, .name = "bit_sal", .arity = exactly(2), .eval = bit_shift_left,
-     .doc = "The whole number shifted left."},
+     .signature = "number.bit_sal(number) → number",
+     .doc = "The whole number shifted left.",
+     .examples = kBitSalExamples},
     {.type = TermType::kBitSar, .name = "bit_sar", .arity = exactly(2), .eval = bit_shift_right,
-     .doc = "The whole number shifted right, its sign kept."},
+     .signature = "number.bit_sar(number) → number",
+     .doc = "The whole number shifted right, its sign kept.",
+     .examples = kBitSarExamples},
     {.type = TermType::kRandom, .name = "random", .arity = between(0, 2), .flags = kNonDeterministic, .eval = random,
-     .optargs = kRandomOptargs, .doc = "A random number below 1, below a bound, or between two."},
+     .optargs = kRandomOptargs,
+     .signature = "r.random() → number\nr.random(bound) → number\nr.random(lower, upper) → number",
+     .doc = "A random number below 1, below a bound, or between two.",
+     .examples = kRandomExamples},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "datum/json.hpp"
 #include "reql/eval.hpp"
 #include "reql/permissions.hpp"
+#include "reql/placement.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table.hpp"
@@ -126,69 +127,6 @@ Value wait(Args& args) {
 
 // --- reconfigure, rebalance
 
-
-void check_replicas(Args& args) {
-  constexpr std::string_view kDefaultTag = "default";
-  const Node* replicas_node = args.optarg_node("replicas");
-  const auto blame = [&](std::string message) -> void {
-    throw EvalError(ErrorCode::kQueryLogic, std::move(message), replicas_node);
-  };
-  const auto primary_tag = args.string_optarg("primary_replica_tag");
-  const auto nonvoting = args.datum_optarg("nonvoting_replica_tags");
-  const auto replicas = args.datum_optarg("replicas");
-  std::vector<std::pair<std::string, std::int64_t>> counts;
-  if (replicas && replicas->is(Type::kObject)) {
-    if (!primary_tag) blame("`primary_replica_tag` must be specified when `replicas` is an OBJECT.");
-    for (std::size_t i = 0; i < replicas->object_size(); ++i) {
-      const std::int64_t n = Args::blaming(replicas_node, [&] { return replicas->value_at(i).as_integer(); });
-      if (n < 0) blame("Can't have a negative number of replicas");
-      counts.emplace_back(replicas->name_at(i), n);
-    }
-  } else {
-    if (replicas && primary_tag) blame("`replicas` must be an OBJECT if `primary_replica_tag` is specified.");
-    if (replicas && nonvoting) blame("`replicas` must be an OBJECT if `nonvoting_replica_tags` is specified.");
-    std::int64_t n = 1;
-    if (replicas) n = Args::blaming(replicas_node, [&] { return replicas->as_integer(); });
-    if (n < 0) blame("Can't have a negative number of replicas");
-    counts.emplace_back(kDefaultTag, n);
-  }
-  const auto count_of = [&](std::string_view tag) -> const std::int64_t* {
-    for (const auto& [name, n] : counts) {
-      if (name == tag) return &n;
-    }
-    return nullptr;
-  };
-  if (replicas && primary_tag && !count_of(*primary_tag)) {
-    throw_op_failed("Can't use server tag `" + *primary_tag +
-                    "` for primary replicas because you specified no replicas in server tag `" + *primary_tag + "`.");
-  }
-  if (replicas && nonvoting && nonvoting->is(Type::kArray)) {
-    for (std::size_t i = 0; i < nonvoting->array_size(); ++i) {
-      const Datum tag = nonvoting->at(i);
-      if (!count_of(tag.as_string())) {
-        throw_op_failed("You specified that the replicas in server tag `" + std::string(tag.as_string()) +
-                        "` should be non-voting, but you didn't specify a number of replicas in server tag `" +
-                        std::string(tag.as_string()) + "`.");
-      }
-    }
-  }
-  std::int64_t total = 0;
-  for (const auto& [tag, n] : counts) {
-    total += n;
-    const std::int64_t servers = tag == kDefaultTag ? 1 : 0;
-    if (n > servers) {
-      throw_op_failed("Can't put " + std::to_string(n) + " replicas on servers with the tag `" + tag + "` because there are only " +
-                      std::to_string(servers) + " servers with the tag `" + tag +
-                      "`. It's impossible to have more replicas of the data than there are servers.");
-    }
-  }
-  if (total == 0) {
-    throw_op_failed(
-        "You must set `replicas` to at least one. `replicas` includes the primary replica; if there are zero replicas, there is "
-        "nowhere to put the data.");
-  }
-}
-
 Datum change_of(const Datum& old_val, const Datum& new_val) {
   ObjectBuilder out;
   out.set("old_val", old_val);
@@ -224,13 +162,7 @@ Value reconfigure(Args& args) {
     }
     throw_op_failed("This table doesn't need to be repaired.");
   }
-  const auto shards = args.integer_optarg("shards");
-  if (shards && *shards < 1) {
-    throw EvalError(ErrorCode::kQueryLogic, "Every table must have at least one shard.", args.optarg_node("shards"));
-  }
-  if (shards && *shards > 64) {
-    throw EvalError(ErrorCode::kQueryLogic, "Maximum number of shards is 64.", args.optarg_node("shards"));
-  }
+  const auto shards = read_shards(args);
   check_replicas(args);
   ArrayBuilder config_changes, status_changes;
   for (const TablePtr& before : scope.tables) {
@@ -279,21 +211,73 @@ Value rebalance(Args& args) {
   return Value(out.finish());
 }
 
-constexpr std::string_view kWaitOptargs[] = {"timeout", "wait_for"};
-constexpr std::string_view kReconfigureOptargs[] = {"dry_run",          "emergency_repair",       "primary_replica_tag",
-                                                    "nonvoting_replica_tags", "replicas", "shards"};
+constexpr Optarg kWaitOptargs[] = {
+    {"timeout", "seconds to wait at most; without it there is no end"},
+    {"wait_for", "`ready_for_outdated_reads`, `ready_for_reads`, `ready_for_writes`, `all_replicas_ready` (the default)"},
+};
+constexpr Optarg kReconfigureOptargs[] = {
+    {"dry_run", "only say what would be done (false)"},
+    {"emergency_repair",
+     "`unsafe_rollback`, `unsafe_rollback_or_erase` or `_debug_recommit`: nothing needs repair on "
+     "one server"},
+    {"primary_replica_tag", "with `replicas` as an object: the tag of the primary replica's server"},
+    {"nonvoting_replica_tags", "with `replicas` as an object: tags whose replicas do not vote"},
+    {"replicas", "1, or {tag of this server: 1}"},
+    {"shards", "how many shards"},
+};
+
+constexpr Example kConfigExamples[] = {
+    {"r.table('players').config().pluck('name', 'db', 'primary_key', 'durability')",
+     R"([33,[[174,[[15,["players"]]]],"name","db","primary_key","durability"]])",
+     R"({"db":"test","durability":"hard","name":"players","primary_key":"id"})"},
+    {"r.db('test').config()['name']", R"([170,[[174,[[14,["test"]]]],"name"]])", R"("test")"},
+};
+constexpr Example kStatusExamples[] = {
+    {"r.table('players').status()['status']['all_replicas_ready']",
+     R"([170,[[170,[[175,[[15,["players"]]]],"status"]],"all_replicas_ready"]])",
+     "true"},
+};
+constexpr Example kWaitExamples[] = {
+    {"r.table('players').wait()", R"([177,[[15,["players"]]]])", R"({"ready":1})"},
+    {"r.db('test').wait(wait_for='all_replicas_ready', timeout=10)",
+     R"([177,[[14,["test"]]],{"wait_for":"all_replicas_ready","timeout":10}])",
+     R"({"ready":3})"},
+};
+constexpr Example kReconfigureExamples[] = {
+    {"r.table('players').reconfigure(shards=1, replicas=1, dry_run=True)['reconfigured']",
+     R"([170,[[176,[[15,["players"]]],{"shards":1,"replicas":1,"dry_run":true}],"reconfigured"]])",
+     "0"},
+    {"r.table('players').reconfigure(shards=1, replicas=2)",
+     R"([176,[[15,["players"]]],{"shards":1,"replicas":2}])",
+     "Can't put 2 replicas on servers with the tag `default` because there are only 1 servers with the tag `default`. It's impossible to have more replicas of the data than there are servers."},
+};
+constexpr Example kRebalanceExamples[] = {
+    {"r.table('players').rebalance()['rebalanced']", R"([170,[[179,[[15,["players"]]]],"rebalanced"]])", "1"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kConfig, .name = "config", .arity = exactly(1), .flags = kReadsTable, .eval = config,
-     .doc = "The configuration of a table or database: a row that can be updated."},
+     .signature = "table.config() → selection\ndb.config() → selection",
+     .doc = "The configuration of a table or database: a row that can be updated.",
+     .examples = kConfigExamples},
     {.type = TermType::kStatus, .name = "status", .arity = exactly(1), .flags = kReadsTable, .eval = status,
-     .doc = "The state of a table."},
+     .signature = "table.status() → selection",
+     .doc = "The state of a table.",
+     .examples = kStatusExamples},
     {.type = TermType::kWait, .name = "wait", .arity = exactly(1), .flags = kReadsTable, .eval = wait,
-     .optargs = kWaitOptargs, .doc = "Waits until tables are ready."},
+     .optargs = kWaitOptargs,
+     .signature = "table.wait() → object\ndb.wait() → object",
+     .doc = "Waits until tables are ready.",
+     .examples = kWaitExamples},
     {.type = TermType::kReconfigure, .name = "reconfigure", .arity = exactly(1), .flags = kWrites, .eval = reconfigure,
-     .optargs = kReconfigureOptargs, .doc = "Changes the shards and replicas of tables."},
+     .optargs = kReconfigureOptargs,
+     .signature = "table.reconfigure(shards=number, replicas=number) → object\ndb.reconfigure(…) → object",
+     .doc = "Changes the shards and replicas of tables.",
+     .examples = kReconfigureExamples},
     {.type = TermType::kRebalance, .name = "rebalance", .arity = exactly(1), .flags = kWrites, .eval = rebalance,
-     .doc = "Evens out the shards of tables."},
+     .signature = "table.rebalance() → object\ndb.rebalance() → object",
+     .doc = "Evens out the shards of tables.",
+     .examples = kRebalanceExamples},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "reql/eval.hpp"
 #include "reql/order.hpp"
 #include "reql/sequence.hpp"
+#include "reql/streams/distinct_values.hpp"
 #include "reql/streams/sort.hpp"
 #include "reql/streams/step.hpp"
 #include "reql/terms/families.hpp"
@@ -72,25 +73,6 @@ Value order_argument(Args& args) { return args.value(0); }
 
 using DatumSet = std::unordered_set<Datum, DatumHash>;
 
-/// Leaves one of equal rows that follow each other.
-class DistinctStep : public RowStep {
- public:
-  bool is_stateless() const override { return false; }
-  void run(Context&, Batch& rows, std::size_t from) override {
-    std::size_t to = from;
-    for (std::size_t i = from; i < rows.size(); ++i) {
-      if (last_ && *last_ == rows[i]) continue;
-      last_ = rows[i];
-      if (to != i) rows[to] = std::move(rows[i]);
-      ++to;
-    }
-    rows.resize(to);
-  }
-
- private:
-  std::optional<Datum> last_;
-};
-
 /// Turns documents into the values of one of their fields.
 class FieldValueStep : public RowStep {
  public:
@@ -131,7 +113,7 @@ Value distinct_by_index(Args& args, const Value& v, const std::string& index) {
   const std::string present = slice.index.empty() ? primary_key : slice.index;
   if (index != primary_key) {
     if (present != index && (slice.bounded || slice.order != Order::kNone)) refuse();
-    return Value(step_stream(slice.table->index_values(args.cx(), index, slice.bounds), make_ref<DistinctStep>()));
+    return Value(distinct_values(args.cx(), slice.table, index, slice.bounds));
   }
   const Ref<Stream> keys = step_stream(slice_stream(args.cx(), slice), make_ref<FieldValueStep>(primary_key));
   // A secondary index meets a row once for each of its entries.
@@ -144,7 +126,8 @@ Value distinct(Args& args) {
   if (const auto index = args.string_optarg("index")) return distinct_by_index(args, v, *index);
   const Sequence source = to_sequence(args, v, 0);
   refuse_infinite(args, 0, *source.stream);
-  return Value(stream_of_rows(distinct_rows(args.cx(), *source.stream), source.stream->is_array()));
+  const bool of_table = v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice);
+  return Value(stream_of_rows(distinct_rows(args.cx(), *source.stream), !of_table));
 }
 
 // sample
@@ -174,18 +157,64 @@ Value sample(Args& args) {
   return source.with(stream_of_rows(std::move(rows), true));
 }
 
-constexpr std::string_view kIndexOptarg[] = {"index"};
+constexpr Optarg kIndexOptarg[] = {
+    {"index", "the index that gives the order or the values; in order_by also within asc or desc"},
+};
+
+constexpr Example kOrderByExamples[] = {
+    {"r.table('players').order_by(r.desc('score'))['name']",
+     R"([170,[[41,[[15,["players"]],[74,["score"]]]],"name"]])",
+     R"(["Cy","Ann","Bob"])"},
+    {"r.table('players').order_by('name', index='team')['name']",
+     R"([170,[[41,[[15,["players"]],"name"],{"index":"team"}],"name"]])",
+     R"(["Bob","Ann","Cy"])"},
+};
+constexpr Example kAscExamples[] = {
+    {"r.expr([{'n': 2}, {'n': 1}]).order_by(r.asc('n'))['n']",
+     R"([170,[[41,[[2,[{"n":2},{"n":1}]],[73,["n"]]]],"n"]])",
+     "[1,2]"},
+    {"r.asc('n')", R"([73,["n"]])", "ASC may only be used as an argument to ORDER_BY or UNION."},
+};
+constexpr Example kDescExamples[] = {
+    {"r.expr([3, 1, 2]).order_by(r.desc(lambda n: n))",
+     "[41,[[2,[3,1,2]],[74,[[69,[[2,[1]],[10,[1]]]]]]]]",
+     "[3,2,1]"},
+};
+constexpr Example kDistinctExamples[] = {
+    {"r.expr([2, 1, 2]).distinct()", "[42,[[2,[2,1,2]]]]", "[1,2]"},
+    {"r.table('players').distinct(index='team')",
+     R"([42,[[15,["players"]]],{"index":"team"}])",
+     R"(["blue","red"])"},
+};
+constexpr Example kSampleExamples[] = {
+    {"r.expr([1, 2, 3]).sample(2).count()", "[43,[[81,[[2,[1,2,3]],2]]]]", "2"},
+    {"r.expr([1]).sample(-1)",
+     "[81,[[2,[1]],-1]]",
+     "Number of items to sample must be non-negative, got `-1`."},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kOrderBy, .name = "order_by", .arity = at_least(1), .flags = kForbidsWrites, .eval = order_by,
-     .optargs = kIndexOptarg, .doc = "Rows in the order of fields, functions, or an index; each may be in asc or desc."},
-    {.type = TermType::kAsc, .name = "asc", .arity = exactly(1), .eval = order_argument, .doc = "Ascending, in order_by and union."},
+     .optargs = kIndexOptarg,
+     .signature = "sequence.order_by(field or function, …) → sequence",
+     .doc = "Rows in the order of fields, functions, or an index; each may be in asc or desc.",
+     .examples = kOrderByExamples},
+    {.type = TermType::kAsc, .name = "asc", .arity = exactly(1), .eval = order_argument,
+     .signature = "r.asc(field or function) → ordering",
+     .doc = "Ascending, in order_by and union.",
+     .examples = kAscExamples},
     {.type = TermType::kDesc, .name = "desc", .arity = exactly(1), .eval = order_argument,
-     .doc = "Descending, in order_by and union."},
+     .signature = "r.desc(field or function) → ordering",
+     .doc = "Descending, in order_by and union.",
+     .examples = kDescExamples},
     {.type = TermType::kDistinct, .name = "distinct", .arity = exactly(1), .eval = distinct, .optargs = kIndexOptarg,
-     .doc = "The different rows of a sequence, or the different values of an index."},
+     .signature = "sequence.distinct() → array\ntable.distinct(index=name) → sequence",
+     .doc = "The different rows of a sequence, or the different values of an index.",
+     .examples = kDistinctExamples},
     {.type = TermType::kSample, .name = "sample", .arity = exactly(2), .flags = kNonDeterministic, .eval = sample,
-     .doc = "So many rows, picked at random."},
+     .signature = "sequence.sample(number) → array",
+     .doc = "So many rows, picked at random.",
+     .examples = kSampleExamples},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "datum/json.hpp"
 #include "reql/error.hpp"
+#include "reql/stack.hpp"
 
 namespace reqld::reql {
 
@@ -27,8 +28,8 @@ std::optional<Datum> each_element(const Datum& array, F&& change) {
 
 }  // namespace
 
-PathPattern::PathPattern(const std::vector<Datum>& patterns) {
-  for (const Datum& p : patterns) add(fields_, p);
+PathPattern::PathPattern(const Context& cx, const std::vector<Datum>& patterns) {
+  for (const Datum& p : patterns) add(cx, fields_, p);
 }
 
 PathPattern::Field& PathPattern::field_of(Fields& fields, std::string_view name) {
@@ -40,11 +41,12 @@ PathPattern::Field& PathPattern::field_of(Fields& fields, std::string_view name)
   return *fields.insert(at, std::move(added));
 }
 
-void PathPattern::add(Fields& fields, const Datum& pattern) {
+void PathPattern::add(const Context& cx, Fields& fields, const Datum& pattern) {
+  check_stack(cx);
   switch (pattern.type()) {
     case Type::kString: field_of(fields, pattern.as_string()).whole = true; return;
     case Type::kArray:
-      for (std::size_t i = 0; i < pattern.array_size(); ++i) add(fields, pattern.at(i));
+      for (std::size_t i = 0; i < pattern.array_size(); ++i) add(cx, fields, pattern.at(i));
       return;
     case Type::kObject:
     case Type::kTime:
@@ -59,28 +61,30 @@ void PathPattern::add(Fields& fields, const Datum& pattern) {
       field.whole = true;
     } else {
       field.deeper = true;
-      add(field.inner, value);
+      add(cx, field.inner, value);
     }
   }
 }
 
-std::optional<Datum> PathPattern::pluck(const Fields& fields, const Datum& value, bool into_arrays) {
+std::optional<Datum> PathPattern::pluck(const Context& cx, const Fields& fields, const Datum& value, bool into_arrays) {
+  check_stack(cx);
   if (value.is(Type::kArray) && into_arrays) {
-    return each_element(value, [&](const Datum& element) { return pluck(fields, element, false); });
+    return each_element(value, [&](const Datum& element) { return pluck(cx, fields, element, false); });
   }
   if (!value.is(Type::kObject)) return fields.empty() ? std::optional(Datum::empty_object()) : std::nullopt;
   ObjectBuilder builder;
   for (const Field& f : fields) {
     auto part = value.get(f.name);
-    if (part && !f.whole) part = pluck(f.inner, *part, true);
+    if (part && !f.whole) part = pluck(cx, f.inner, *part, true);
     if (part) builder.set(f.name, std::move(*part));
   }
   return builder.finish();
 }
 
-std::optional<Datum> PathPattern::without(const Fields& fields, const Datum& value, bool into_arrays) {
+std::optional<Datum> PathPattern::without(const Context& cx, const Fields& fields, const Datum& value, bool into_arrays) {
+  check_stack(cx);
   if (value.is(Type::kArray) && into_arrays) {
-    return each_element(value, [&](const Datum& element) { return without(fields, element, false); });
+    return each_element(value, [&](const Datum& element) { return without(cx, fields, element, false); });
   }
   if (!value.is(Type::kObject)) return fields.empty() ? std::optional(value) : std::nullopt;
   ObjectBuilder builder(value);
@@ -89,26 +93,27 @@ std::optional<Datum> PathPattern::without(const Fields& fields, const Datum& val
     if (!part) continue;
     if (f.whole) {
       builder.erase(f.name);
-    } else if (auto rest = without(f.inner, *part, true)) {
+    } else if (auto rest = without(cx, f.inner, *part, true)) {
       builder.set(f.name, std::move(*rest));
     }
   }
   return builder.finish();
 }
 
-bool PathPattern::found(const Fields& fields, const Datum& value) {
+bool PathPattern::found(const Context& cx, const Fields& fields, const Datum& value) {
+  check_stack(cx);
   if (!value.is(Type::kObject)) return fields.empty();
   return std::all_of(fields.begin(), fields.end(), [&](const Field& f) {
     const auto part = value.get(f.name);
     if (!part || (f.whole && part->is_null())) return false;
-    return !f.deeper || found(f.inner, *part);
+    return !f.deeper || found(cx, f.inner, *part);
   });
 }
 
-Datum PathPattern::pluck(const Datum& document) const { return *pluck(fields_, document, false); }
+Datum PathPattern::pluck(const Context& cx, const Datum& document) const { return *pluck(cx, fields_, document, false); }
 
-Datum PathPattern::without(const Datum& document) const { return *without(fields_, document, false); }
+Datum PathPattern::without(const Context& cx, const Datum& document) const { return *without(cx, fields_, document, false); }
 
-bool PathPattern::found_in(const Datum& document) const { return found(fields_, document); }
+bool PathPattern::found_in(const Context& cx, const Datum& document) const { return found(cx, fields_, document); }
 
 }  // namespace reqld::reql

@@ -10,30 +10,32 @@
 
 namespace reqld::reql {
 
+class Context;
+
 /// A set of paths into a document: "a" is that field, ["a", "b"] each of them, {a: …} what the inner pattern says of field a, with
 /// true for all of it.
 class PathPattern {
  public:
   /// Each of `patterns`. Throws "Invalid path argument `1`.".
-  explicit PathPattern(const std::vector<Datum>& patterns);
+  PathPattern(const Context& cx, const std::vector<Datum>& patterns);
 
   /// The parts of `document` that are named. Arrays on the way are gone through element by element.
-  Datum pluck(const Datum& document) const;
+  Datum pluck(const Context& cx, const Datum& document) const;
   /// The other parts.
-  Datum without(const Datum& document) const;
+  Datum without(const Context& cx, const Datum& document) const;
   /// Whether every part is there, and not null. Nothing is found inside arrays.
-  bool found_in(const Datum& document) const;
+  bool found_in(const Context& cx, const Datum& document) const;
 
  private:
   struct Field;
   // Sorted by name.
   using Fields = std::vector<Field>;
 
-  static void add(Fields& fields, const Datum& pattern);
+  static void add(const Context& cx, Fields& fields, const Datum& pattern);
   static Field& field_of(Fields& fields, std::string_view name);
-  static std::optional<Datum> pluck(const Fields& fields, const Datum& value, bool into_arrays);
-  static std::optional<Datum> without(const Fields& fields, const Datum& value, bool into_arrays);
-  static bool found(const Fields& fields, const Datum& value);
+  static std::optional<Datum> pluck(const Context& cx, const Fields& fields, const Datum& value, bool into_arrays);
+  static std::optional<Datum> without(const Context& cx, const Fields& fields, const Datum& value, bool into_arrays);
+  static bool found(const Context& cx, const Fields& fields, const Datum& value);
 
   Fields fields_;
 };

@@ -142,15 +142,47 @@ std::optional<Datum> last_row(Context& cx, Stream& stream) {
   return last;
 }
 
-constexpr std::string_view kSliceOptargs[] = {"left_bound", "right_bound"};
+constexpr Optarg kSliceOptargs[] = {
+    {"left_bound", "whether `start` counts: `closed` (the default) or `open`"},
+    {"right_bound", "whether `end` counts: `open` (the default) or `closed`"},
+};
+
+constexpr Example kSliceExamples[] = {
+    {"r.expr([0, 1, 2, 3]).slice(1, 3)", "[30,[[2,[0,1,2,3]],1,3]]", "[1,2]"},
+    {"r.expr('grün')[1:-1]", R"([30,["grün",1,-1]])", R"("rü")"},
+    {"r.expr([0, 1, 2, 3]).slice(1, 2, right_bound='closed')",
+     R"([30,[[2,[0,1,2,3]],1,2],{"right_bound":"closed"}])",
+     "[1,2]"},
+};
+constexpr Example kSkipExamples[] = {
+    {"r.expr([1, 2, 3]).skip(1)", "[70,[[2,[1,2,3]],1]]", "[2,3]"},
+};
+constexpr Example kLimitExamples[] = {
+    {"r.range().limit(3)", "[71,[[173,[]],3]]", "[0,1,2]"},
+    {"r.expr([1]).limit(-1)", "[71,[[2,[1]],-1]]", "LIMIT takes a non-negative argument (got -1)"},
+};
+constexpr Example kNthExamples[] = {
+    {"r.expr(['a', 'b']).nth(-1)", R"([45,[[2,["a","b"]],-1]])", R"("b")"},
+    {"r.expr(['a', 'b']).nth(2)", R"([45,[[2,["a","b"]],2]])", "Index out of bounds: 2"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kSlice, .name = "slice", .arity = between(2, 3), .eval = slice, .optargs = kSliceOptargs,
-     .doc = "The part between two positions of a sequence, a string (in code points) or a binary (in bytes)."},
-    {.type = TermType::kSkip, .name = "skip", .arity = exactly(2), .eval = skip, .doc = "All but the first so many rows."},
-    {.type = TermType::kLimit, .name = "limit", .arity = exactly(2), .eval = limit, .doc = "The first so many rows."},
+     .signature = "sequence, string or binary.slice(start[, end]) → the same",
+     .doc = "The part between two positions of a sequence, a string (in code points) or a binary (in bytes).",
+     .examples = kSliceExamples},
+    {.type = TermType::kSkip, .name = "skip", .arity = exactly(2), .eval = skip,
+     .signature = "sequence.skip(number) → sequence",
+     .doc = "All but the first so many rows.",
+     .examples = kSkipExamples},
+    {.type = TermType::kLimit, .name = "limit", .arity = exactly(2), .eval = limit,
+     .signature = "sequence.limit(number) → sequence",
+     .doc = "The first so many rows.",
+     .examples = kLimitExamples},
     {.type = TermType::kNth, .name = "nth", .arity = exactly(2), .eval = nth,
-     .doc = "The row at a position, counted from the end when that is negative."},
+     .signature = "sequence.nth(number) → value",
+     .doc = "The row at a position, counted from the end when that is negative.",
+     .examples = kNthExamples},
 };
 
 }  // namespace

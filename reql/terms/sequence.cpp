@@ -244,26 +244,94 @@ Value union_term(Args& args) {
   return Value(merge_ordered(std::move(streams), std::move(keys), &args.node()));
 }
 
-constexpr std::string_view kFilterOptargs[] = {"default"};
-constexpr std::string_view kUnionOptargs[] = {"interleave"};
+constexpr Optarg kFilterOptargs[] = {
+    {"default", "what becomes of rows that lack a field: false leaves them out (the default), true keeps them, r.error() fails"},
+};
+constexpr Optarg kUnionOptargs[] = {
+    {"interleave",
+     "true: rows as they come (the default); false: one sequence after the other; a field, "
+     "function or array of those: merge sequences sorted by it"},
+};
 constexpr TermFlags kRowByRow = kFusesGroups | kForbidsWrites;
+
+constexpr Example kMapExamples[] = {
+    {"r.expr([1, 2]).map(lambda n: n * n)",
+     "[38,[[2,[1,2]],[69,[[2,[1]],[26,[[10,[1]],[10,[1]]]]]]]]",
+     "[1,4]"},
+    {"r.map([1, 2], [10, 20, 30], lambda a, b: a + b)",
+     "[38,[[2,[1,2]],[2,[10,20,30]],[69,[[2,[1,2]],[24,[[10,[1]],[10,[2]]]]]]]]",
+     "[11,22]"},
+};
+constexpr Example kConcatMapExamples[] = {
+    {"r.expr([1, 2]).concat_map(lambda n: [n, n * 10])",
+     "[40,[[2,[1,2]],[69,[[2,[1]],[2,[[10,[1]],[26,[[10,[1]],10]]]]]]]]",
+     "[1,10,2,20]"},
+};
+constexpr Example kFilterExamples[] = {
+    {"r.table('players').filter({'team': 'blue'})['name']",
+     R"([170,[[39,[[15,["players"]],{"team":"blue"}]],"name"]])",
+     R"(["Bob"])"},
+    {"r.expr([{'n': 1}, {}]).filter(r.row['n'] > 0, default=True)",
+     R"([39,[[2,[{"n":1},{}]],[69,[[2,[1]],[21,[[170,[[13,[]],"n"]],0]]]]],{"default":true}])",
+     R"([{"n":1},{}])"},
+};
+constexpr Example kOffsetsOfExamples[] = {
+    {"r.expr(['a', 'b', 'a']).offsets_of('a')", R"([87,[[2,["a","b","a"]],"a"]])", "[0,2]"},
+};
+constexpr Example kContainsExamples[] = {
+    {"r.expr([1, 2, 3]).contains(2, lambda n: n > 2)",
+     "[93,[[2,[1,2,3]],2,[69,[[2,[1]],[21,[[10,[1]],2]]]]]]",
+     "true"},
+};
+constexpr Example kIsEmptyExamples[] = {
+    {"r.table('players').is_empty()", R"([86,[[15,["players"]]]])", "false"},
+    {"r.expr([]).is_empty()", "[86,[[2,[]]]]", "true"},
+};
+constexpr Example kRangeExamples[] = {
+    {"r.range(-1, 3)", "[173,[-1,3]]", "[-1,0,1,2]"},
+    {"r.range(2.5)", "[173,[2.5]]", "Number not an integer: 2.5"},
+};
+constexpr Example kUnionExamples[] = {
+    {"r.expr([1, 2]).union([3], ['x'])", R"([44,[[2,[1,2]],[2,[3]],[2,["x"]]]])", R"([1,2,3,"x"])"},
+    {"r.expr([{'n': 1}, {'n': 4}]).union([{'n': 2}], interleave='n')",
+     R"([44,[[2,[{"n":1},{"n":4}]],[2,[{"n":2}]]],{"interleave":"n"}])",
+     R"([{"n":1},{"n":2},{"n":4}])"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kMap, .name = "map", .arity = at_least(2), .flags = kRowByRow, .eval = map,
-     .doc = "What a function makes of each row, or of the rows of several sequences in step."},
+     .signature = "sequence.map([sequence, …, ]function) → sequence",
+     .doc = "What a function makes of each row, or of the rows of several sequences in step.",
+     .examples = kMapExamples},
     {.type = TermType::kConcatMap, .name = "concat_map", .arity = exactly(2), .flags = kRowByRow, .eval = concat_map,
-     .doc = "The sequences that a function makes of each row, one after the other."},
+     .signature = "sequence.concat_map(function) → sequence",
+     .doc = "The sequences that a function makes of each row, one after the other.",
+     .examples = kConcatMapExamples},
     {.type = TermType::kFilter, .name = "filter", .arity = exactly(2), .flags = kRowByRow, .eval = filter,
-     .optargs = kFilterOptargs, .doc = "The rows for which a function holds, or that match an object."},
+     .optargs = kFilterOptargs,
+     .signature = "sequence.filter(function or object) → sequence",
+     .doc = "The rows for which a function holds, or that match an object.",
+     .examples = kFilterExamples},
     {.type = TermType::kOffsetsOf, .name = "offsets_of", .arity = exactly(2), .flags = kForbidsWrites, .eval = offsets_of,
-     .doc = "The positions of rows that equal a value, or for which a function holds."},
+     .signature = "sequence.offsets_of(value or function) → array",
+     .doc = "The positions of rows that equal a value, or for which a function holds.",
+     .examples = kOffsetsOfExamples},
     {.type = TermType::kContains, .name = "contains", .arity = at_least(1), .flags = kForbidsWrites, .eval = contains,
-     .doc = "Whether all these values are in a sequence, and rows for all these functions."},
-    {.type = TermType::kIsEmpty, .name = "is_empty", .arity = exactly(1), .eval = is_empty, .doc = "Whether a sequence has no row."},
+     .signature = "sequence.contains(value or function, …) → bool",
+     .doc = "Whether all these values are in a sequence, and rows for all these functions.",
+     .examples = kContainsExamples},
+    {.type = TermType::kIsEmpty, .name = "is_empty", .arity = exactly(1), .eval = is_empty,
+     .signature = "sequence.is_empty() → bool",
+     .doc = "Whether a sequence has no row.",
+     .examples = kIsEmptyExamples},
     {.type = TermType::kRange, .name = "range", .arity = between(0, 2), .eval = range,
-     .doc = "Whole numbers from the first (0) up to the last, which is left out; without one they do not end."},
+     .signature = "r.range() → sequence\nr.range(end) → sequence\nr.range(start, end) → sequence",
+     .doc = "Whole numbers from the first (0) up to the last, which is left out; without one they do not end.",
+     .examples = kRangeExamples},
     {.type = TermType::kUnion, .name = "union", .arity = at_least(0), .eval = union_term, .optargs = kUnionOptargs,
-     .doc = "Several sequences as one; with `interleave`, sequences that are in the same order, kept in that."},
+     .signature = "sequence.union(sequence, …) → sequence",
+     .doc = "Several sequences as one; with `interleave`, sequences that are in the same order, kept in that.",
+     .examples = kUnionExamples},
 };
 
 }  // namespace

@@ -131,18 +131,53 @@ Value format(Args& args) {
   return Value(Datum::string(format_template(text, fields)));
 }
 
+constexpr Example kMatchExamples[] = {
+    {R"(r.expr('name: Ann').match('name: (\\w+)')['groups'][0]['str'])",
+     "[170,[[170,[[170,[[97,[\"name: Ann\",\"name: (\\\\w+)\"]],\"groups\"]],0]],\"str\"]]",
+     R"("Ann")"},
+    {"r.expr('abc').match('x')", R"([97,["abc","x"]])", "null"},
+    {"r.expr('abc').match('(')", R"([97,["abc","("]])", "Error in regexp `(` (portion `(`): missing ): ("},
+};
+constexpr Example kSplitExamples[] = {
+    {"r.expr(' a  b ').split()", R"([149,[" a  b "]])", R"(["a","b"])"},
+    {"r.expr('a,b,c').split(',', 1)", R"([149,["a,b,c",",",1]])", R"(["a","b,c"])"},
+    {"r.expr('abc').split('')", R"([149,["abc",""]])", R"(["a","b","c"])"},
+};
+constexpr Example kUpcaseExamples[] = {
+    {"r.expr('abc').upcase()", R"([141,["abc"]])", R"("ABC")"},
+};
+constexpr Example kDowncaseExamples[] = {
+    {"r.expr('ABC').downcase()", R"([142,["ABC"]])", R"("abc")"},
+};
+constexpr Example kFormatExamples[] = {
+    {"r.format('{name} has {n}', {'name': 'Ann', 'n': 3})",
+     R"([197,["{name} has {n}",{"name":"Ann","n":3}]])",
+     R"("Ann has 3")"},
+    {"r.format('{x}', {})", R"([197,["{x}",{}]])", "No attribute `x` in object:\n{}"},
+};
+
 constexpr TermDef kTerms[] = {
     {.type = TermType::kMatch, .name = "match", .arity = exactly(2), .eval = match,
-     .doc = "Where a regular expression (RE2 syntax) first matches, with its groups; null when it does not. Positions are in bytes."},
+     .signature = "string.match(expression) → object or null",
+     .doc = "Where a regular expression (RE2 syntax) first matches, with its groups; null when it does not. Positions are in bytes.",
+     .examples = kMatchExamples},
     {.type = TermType::kSplit, .name = "split", .arity = between(1, 3), .eval = split,
+     .signature = "string.split([separator[, most]]) → array",
      .doc = "The pieces of a string between white space or separators; into characters when the separator is empty. "
-            "At most so many splits."},
+            "At most so many splits.",
+     .examples = kSplitExamples},
     {.type = TermType::kUpcase, .name = "upcase", .arity = exactly(1), .eval = upcase,
-     .doc = "The string with the letters a to z in upper case."},
+     .signature = "string.upcase() → string",
+     .doc = "The string with the letters a to z in upper case.",
+     .examples = kUpcaseExamples},
     {.type = TermType::kDowncase, .name = "downcase", .arity = exactly(1), .eval = downcase,
-     .doc = "The string with the letters A to Z in lower case."},
+     .signature = "string.downcase() → string",
+     .doc = "The string with the letters A to Z in lower case.",
+     .examples = kDowncaseExamples},
     {.type = TermType::kFormat, .name = "format", .arity = exactly(2), .eval = format,
-     .doc = "The string with each {name} replaced by that field of an object; {{ and }} stand for braces."},
+     .signature = "r.format(text, object) → string",
+     .doc = "The string with each {name} replaced by that field of an object; {{ and }} stand for braces.",
+     .examples = kFormatExamples},
 };
 
 }  // namespace

@@ -75,6 +75,10 @@ Value get_all(Args& args) {
   for (std::size_t i = 1; i < args.size(); ++i) {
     const Datum key = args.datum(i);
     if (key.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
+    if (key.is(Type::kGeometry) && index != t->primary_key()) {
+      throw EvalError(ErrorCode::kQueryLogic,
+                      "Cannot use a geospatial index with `get_all`. Use `get_intersecting` instead.", args.node_of(i));
+    }
     streams.push_back(lookup(args.cx(), *t, index, key));
   }
   if (streams.empty()) lookup_index(*t, index);
@@ -116,21 +120,84 @@ Value between_bounds(Args& args) {
 
 Value between_deprecated(Args& args) { return between_bounds(args); }
 
-constexpr std::string_view kTableOptargs[] = {"read_mode", "use_outdated", "identifier_format"};
-constexpr std::string_view kIndexOptarg[] = {"index"};
-constexpr std::string_view kBetweenOptargs[] = {"index", "left_bound", "right_bound"};
+constexpr Optarg kTableOptargs[] = {
+    {"read_mode", "`single`, `majority` or `outdated`: the same with one server"},
+    {"use_outdated", "refused: `read_mode` took its place"},
+    {"identifier_format", "`name` (the default) or `uuid`: how system tables call servers, databases and tables"},
+};
+constexpr Optarg kIndexOptarg[] = {
+    {"index", "the index that the keys belong to (the primary key)"},
+};
+constexpr Optarg kBetweenOptargs[] = {
+    {"index", "the index that the bounds belong to (the primary key)"},
+    {"left_bound", "whether the lower bound itself counts: `closed` (the default) or `open`"},
+    {"right_bound", "whether the upper bound itself counts: `open` (the default) or `closed`"},
+};
+
+constexpr Example kDbExamples[] = {
+    {"r.db('test').table_list()", R"([62,[[14,["test"]]]])", R"(["places","players","teams"])"},
+    {"r.db('no such')",
+     R"([14,["no such"]])",
+     "Database name `no such` invalid (Use A-Z, a-z, 0-9, _ and - only)."},
+};
+constexpr Example kTableExamples[] = {
+    {"r.table('teams').order_by('id')",
+     R"([41,[[15,["teams"]],"id"]])",
+     R"([{"city":"Bern","id":"blue"},{"city":"Rome","id":"red"}])"},
+    {"r.table('nosuch')", R"([15,["nosuch"]])", "Table `test.nosuch` does not exist."},
+};
+constexpr Example kGetExamples[] = {
+    {"r.table('teams').get('red')", R"([16,[[15,["teams"]],"red"]])", R"({"city":"Rome","id":"red"})"},
+    {"r.table('teams').get('green')", R"([16,[[15,["teams"]],"green"]])", "null"},
+};
+constexpr Example kGetAllExamples[] = {
+    {"r.table('players').get_all(1, 2).count()", R"([43,[[78,[[15,["players"]],1,2]]]])", "2"},
+    {"r.table('players').get_all('blue', index='team')['name']",
+     R"([170,[[78,[[15,["players"]],"blue"],{"index":"team"}],"name"]])",
+     R"(["Bob"])"},
+};
+constexpr Example kBetweenExamples[] = {
+    {"r.table('players').between(1, 3)['name']",
+     R"([170,[[182,[[15,["players"]],1,3]],"name"]])",
+     R"(["Ann","Bob"])"},
+    {"r.table('players').between(7, 12, index='score', right_bound='closed').order_by(index='score')['name']",
+     R"([170,[[41,[[182,[[15,["players"]],7,12],{"index":"score","right_bound":"closed"}]],{"index":"score"}],"name"]])",
+     R"(["Bob","Ann"])"},
+};
+constexpr Example kBetweenDeprecatedExamples[] = {
+    {"r.table('players').between(1, 3)['name']",
+     R"([170,[[36,[[15,["players"]],1,3]],"name"]])",
+     R"(["Ann","Bob"])"},
+};
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kDb, .name = "db", .arity = exactly(1), .eval = database, .doc = "A database by name."},
+    {.type = TermType::kDb, .name = "db", .arity = exactly(1), .eval = database,
+     .signature = "r.db(name) → database",
+     .doc = "A database by name.",
+     .examples = kDbExamples},
     {.type = TermType::kTable, .name = "table", .arity = between(1, 2), .flags = kReadsTable, .eval = table,
-     .optargs = kTableOptargs, .doc = "A table of a database."},
-    {.type = TermType::kGet, .name = "get", .arity = exactly(2), .eval = get, .doc = "The row with this primary key, or null."},
+     .optargs = kTableOptargs,
+     .signature = "r.table(name) → table\ndb.table(name) → table",
+     .doc = "A table of a database.",
+     .examples = kTableExamples},
+    {.type = TermType::kGet, .name = "get", .arity = exactly(2), .eval = get,
+     .signature = "table.get(key) → row or null",
+     .doc = "The row with this primary key, or null.",
+     .examples = kGetExamples},
     {.type = TermType::kGetAll, .name = "get_all", .arity = at_least(1), .eval = get_all, .optargs = kIndexOptarg,
-     .doc = "All rows with one of these keys, by primary key or index."},
+     .signature = "table.get_all(key, …) → selection",
+     .doc = "All rows with one of these keys, by primary key or index.",
+     .examples = kGetAllExamples},
     {.type = TermType::kBetween, .name = "between", .arity = exactly(3), .eval = between_bounds,
-     .optargs = kBetweenOptargs, .doc = "Rows whose key lies between two bounds."},
+     .optargs = kBetweenOptargs,
+     .signature = "table.between(lower, upper) → selection",
+     .doc = "Rows whose key lies between two bounds.",
+     .examples = kBetweenExamples},
     {.type = TermType::kBetweenDeprecated, .name = "between", .arity = exactly(3), .eval = between_deprecated,
-     .optargs = kBetweenOptargs, .doc = "BETWEEN as old drivers send it."},
+     .optargs = kBetweenOptargs,
+     .signature = "table.between(lower, upper) → selection",
+     .doc = "BETWEEN as old drivers send it.",
+     .examples = kBetweenDeprecatedExamples},
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ Conflict read_conflict(Args& args, const std::string& primary_key) {
     });
   }
   if (policy == "replace") return [](Context&, const Datum&, const Datum& new_row) { return new_row; };
-  if (policy == "update") return [](Context&, const Datum& old_row, const Datum& new_row) { return merge(old_row, new_row); };
+  if (policy == "update") return [](Context& cx, const Datum& old_row, const Datum& new_row) { return merge(cx, old_row, new_row); };
   if (policy == "error") {
     return [primary_key](Context&, const Datum& old_row, const Datum& new_row) -> Datum {
       throw_logic("Duplicate primary key `" + primary_key + "`:\n" + to_pretty_json(old_row) + "\n" +
@@ -112,7 +112,7 @@ Value insert(Args& args) {
                        documents.object<SingleSelection>().row(cx).is(Type::kObject));
   if (single) {
     const Datum document = to_datum(cx, documents);
-    Args::blaming(args.node_of(1), [&] { refuse_literals(document); });
+    Args::blaming(args.node_of(1), [&] { refuse_literals(cx, document); });
     inserter.add(document);
     return Value(inserter.finish());
   }
@@ -138,6 +138,10 @@ struct Target {
 Target read_target(Args& args) {
   Context& cx = args.cx();
   const Value v = args.value(0);
+  // The table is only read by the write: whatever is wrong with that is the write's.
+  if (v.is(ValueKind::kTable) || v.is(ValueKind::kTableSlice)) {
+    return {v.object<TableSlice>().table, std::nullopt, to_stream(cx, v)};
+  }
   return Args::blaming(args.node_of(0), [&]() -> Target {
     switch (v.kind()) {
       case ValueKind::kSingleSelection: {
@@ -145,8 +149,6 @@ Target read_target(Args& args) {
         return {selection.table, selection.key, {}};
       }
       case ValueKind::kSelection: return {v.object<Selection>().table, std::nullopt, v.object<Selection>().stream};
-      case ValueKind::kTable:
-      case ValueKind::kTableSlice: return {v.object<TableSlice>().table, std::nullopt, to_stream(cx, v)};
       default: throw_kind_error(cx, "SELECTION", v);
     }
   });
@@ -207,9 +209,9 @@ class RowExpression {
 enum class Change : std::uint8_t { kUpdate, kReplace };
 
 // update(null) leaves a row as it is; replace(null) deletes it.
-Datum apply(Change change, const Datum& old_row, const Datum& value) {
+Datum apply(const Context& cx, Change change, const Datum& old_row, const Datum& value) {
   if (change == Change::kReplace) return value;
-  return value.is_null() ? old_row : merge(old_row, value);
+  return value.is_null() ? old_row : merge(cx, old_row, value);
 }
 
 // r.http in a write of one row, where nothing refers to that row: the value is known before the write.
@@ -227,10 +229,10 @@ RowFunction fetched_first(Context& cx, const RowExpression& expression, Change c
   } catch (const EvalError& e) {
     fetched.error = e.message();
   }
-  return [fetched, change](Context&, const Datum& old_row) -> Datum {
+  return [fetched, change](Context& row_cx, const Datum& old_row) -> Datum {
     if (fetched.error) throw_logic(*fetched.error);
     if (change == Change::kUpdate && old_row.is_null()) return Datum();
-    return apply(change, old_row, fetched.new_row);
+    return apply(row_cx, change, old_row, fetched.new_row);
   };
 }
 
@@ -246,7 +248,7 @@ Value change_rows(Args& args, Change change) {
       if (pure) return Datum();
       throw_type_error("OBJECT", Type::kNull);
     }
-    return apply(change, old_row, expression(row_cx, old_row));
+    return apply(row_cx, change, old_row, expression(row_cx, old_row));
   };
   bool atomic = pure;
   if (!pure && !non_atomic) {
@@ -321,26 +323,103 @@ Value sync(Args& args) {
   return Value(out.finish());
 }
 
-constexpr std::string_view kInsertOptargs[] = {"conflict", "durability", "return_vals", "return_changes",
-                                               "ignore_write_hook"};
-constexpr std::string_view kChangeOptargs[] = {"non_atomic", "durability", "return_vals", "return_changes",
-                                               "ignore_write_hook"};
-constexpr std::string_view kDeleteOptargs[] = {"durability", "return_vals", "return_changes", "ignore_write_hook"};
+constexpr Optarg kInsertOptargs[] = {
+    {"conflict",
+     "when the key is taken: `error` (the default), `replace`, `update`, or a function of "
+     "(primary key's name, old row, new row)"},
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"return_vals", "refused: `return_changes` took its place"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
+};
+constexpr Optarg kChangeOptargs[] = {
+    {"non_atomic", "allow functions that are not deterministic or read tables (false)"},
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"return_vals", "refused: `return_changes` took its place"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
+};
+constexpr Optarg kDeleteOptargs[] = {
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"return_vals", "refused: `return_changes` took its place"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
+};
 constexpr TermFlags kRowWrite = kWrites | kForbidsWrites;
+
+constexpr Example kInsertExamples[] = {
+    {"r.table('teams').insert({'id': 'green', 'city': 'Oslo'})",
+     R"([56,[[15,["teams"]],{"id":"green","city":"Oslo"}]])",
+     R"({"deleted":0,"errors":0,"inserted":1,"replaced":0,"skipped":0,"unchanged":0})"},
+    {"r.table('teams').insert({'id': 'red', 'city': 'Riga'}, conflict='update', return_changes=True)['changes']",
+     R"([170,[[56,[[15,["teams"]],{"id":"red","city":"Riga"}],{"conflict":"update","return_changes":true}],"changes"]])",
+     R"([{"new_val":{"city":"Riga","id":"red"},"old_val":{"city":"Rome","id":"red"}}])"},
+    {"r.table('teams').insert({'id': 'red'})['first_error']",
+     R"([170,[[56,[[15,["teams"]],{"id":"red"}]],"first_error"]])",
+     R"("Duplicate primary key `id`:\n{\n\t\"city\":\t\"Rome\",\n\t\"id\":\t\"red\"\n}\n{\n\t\"id\":\t\"red\"\n}")"},
+};
+constexpr Example kUpdateExamples[] = {
+    {"r.table('players').get(1).update({'score': r.row['score'] + 1}, return_changes=True)['changes'][0]['new_val']['score']",
+     R"([170,[[170,[[170,[[170,[[53,[[16,[[15,["players"]],1]],[69,[[2,[1]],{"score":[24,[[170,[[13,[]],"score"]],1]]}]]],{"return_changes":true}],"changes"]],0]],"new_val"]],"score"]])",
+     "13"},
+    {"r.table('players').get(9).update({'score': 0})",
+     R"([53,[[16,[[15,["players"]],9]],{"score":0}]])",
+     R"({"deleted":0,"errors":0,"inserted":0,"replaced":0,"skipped":1,"unchanged":0})"},
+};
+constexpr Example kReplaceExamples[] = {
+    {"r.table('teams').get('red').replace({'id': 'red'})",
+     R"([55,[[16,[[15,["teams"]],"red"]],{"id":"red"}]])",
+     R"({"deleted":0,"errors":0,"inserted":0,"replaced":1,"skipped":0,"unchanged":0})"},
+    {"r.table('players').replace(lambda p: p.without('tags'))['replaced']",
+     R"([170,[[55,[[15,["players"]],[69,[[2,[1]],[34,[[10,[1]],"tags"]]]]]],"replaced"]])",
+     "3"},
+};
+constexpr Example kDeleteExamples[] = {
+    {"r.table('players').get_all('red', index='team').delete()",
+     R"([54,[[78,[[15,["players"]],"red"],{"index":"team"}]]])",
+     R"({"deleted":2,"errors":0,"inserted":0,"replaced":0,"skipped":0,"unchanged":0})"},
+};
+constexpr Example kForEachExamples[] = {
+    {"r.expr(['x', 'y']).for_each(lambda key: r.table('teams').insert({'id': key}))",
+     R"([68,[[2,["x","y"]],[69,[[2,[1]],[56,[[15,["teams"]],{"id":[10,[1]]}]]]]]])",
+     R"({"deleted":0,"errors":0,"inserted":2,"replaced":0,"skipped":0,"unchanged":0})"},
+    {"r.expr([1]).for_each(lambda n: n)",
+     "[68,[[2,[1]],[69,[[2,[1]],[10,[1]]]]]]",
+     "FOR_EACH expects one or more basic write queries.  Expected type ARRAY but found NUMBER."},
+};
+constexpr Example kSyncExamples[] = {
+    {"r.table('teams').sync()", R"([138,[[15,["teams"]]]])", R"({"synced":1})"},
+};
 
 constexpr TermDef kTerms[] = {
     {.type = TermType::kInsert, .name = "insert", .arity = exactly(2), .flags = kRowWrite | kGroupAware, .eval = insert,
-     .optargs = kInsertOptargs, .doc = "Stores documents."},
+     .optargs = kInsertOptargs,
+     .signature = "table.insert(object or sequence) → object",
+     .doc = "Stores documents.",
+     .examples = kInsertExamples},
     {.type = TermType::kUpdate, .name = "update", .arity = exactly(2), .flags = kRowWrite, .eval = update,
-     .optargs = kChangeOptargs, .doc = "Merges an object into each row."},
+     .optargs = kChangeOptargs,
+     .signature = "selection.update(object or function) → object",
+     .doc = "Merges an object into each row.",
+     .examples = kUpdateExamples},
     {.type = TermType::kReplace, .name = "replace", .arity = exactly(2), .flags = kRowWrite, .eval = replace,
-     .optargs = kChangeOptargs, .doc = "Replaces each row; null deletes it."},
+     .optargs = kChangeOptargs,
+     .signature = "selection.replace(object or function) → object",
+     .doc = "Replaces each row; null deletes it.",
+     .examples = kReplaceExamples},
     {.type = TermType::kDelete, .name = "delete", .arity = exactly(1), .flags = kRowWrite, .eval = delete_rows,
-     .optargs = kDeleteOptargs, .doc = "Deletes rows."},
+     .optargs = kDeleteOptargs,
+     .signature = "selection.delete() → object",
+     .doc = "Deletes rows.",
+     .examples = kDeleteExamples},
     {.type = TermType::kForEach, .name = "for_each", .arity = exactly(2), .flags = kWrites, .eval = for_each,
-     .doc = "Runs write queries for each element, adding up their results."},
+     .signature = "sequence.for_each(function) → object",
+     .doc = "Runs write queries for each element, adding up their results.",
+     .examples = kForEachExamples},
     {.type = TermType::kSync, .name = "sync", .arity = exactly(1), .flags = kWrites, .eval = sync,
-     .doc = "Waits until all that was written is on disk."},
+     .signature = "table.sync() → object",
+     .doc = "Waits until all that was written is on disk.",
+     .examples = kSyncExamples},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
 #include "reql/permissions.hpp"
+#include "reql/stack.hpp"
 #include "reql/storage_call.hpp"
 
 namespace reqld::reql {
@@ -51,6 +52,8 @@ void capture_error(RowOutcome& outcome, F&& body) {
     body();
     return;
   } catch (const EvalError& e) {
+    // What may not be done at all is no matter of the row.
+    if (e.code() == ErrorCode::kPermission) throw;
     outcome.error = e.message();
   } catch (const DatumError& e) {
     outcome.error = e.what();
@@ -128,8 +131,10 @@ Datum RowWriter::checked(Context& cx, const Datum& old_row, Datum new_row, const
     throw_logic("Primary key `" + primary_key + "` cannot be changed (" + quote + to_pretty_json(old_row) + quote + " -> " +
                 quote + to_pretty_json(new_row) + quote + (quote.empty() ? ")" : ")."));
   }
-  refuse_literals(new_row);
-  check_storable(new_row);
+  refuse_literals(cx, new_row);
+  check_nesting(new_row);
+  // Every element takes a byte: most rows are too small for a long array, and an extreme inside is marked outside.
+  if (new_row.has_extreme() || new_row.encoded_size() > kMaxStoredArray) check_storable(new_row);
   return new_row;
 }
 
@@ -167,8 +172,11 @@ RowOutcome RowWriter::write_row(Context& cx, storage::Writer& writer, const RowW
 
 void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   if (rows.empty()) return;
+  const bool stored = table_->stored() != nullptr;
+  // Rows of a system table are read before they are written, and that is what is refused first.
+  if (!stored) require(cx_, Permission::kRead, table_scope(cx_, *table_));
   require(cx_, Permission::kWrite, table_scope(cx_, *table_));
-  if (!table_->stored()) {
+  if (!stored) {
     for (RowWriteRequest& row : rows) {
       RowOutcome outcome;
       capture_error(outcome, [&] { outcome = table_->write_row(cx_, row.key, row.compute); });

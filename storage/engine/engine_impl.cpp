@@ -218,12 +218,13 @@ void EngineImpl::writer_loop() {
       std::unique_lock lock(queue_mutex_);
       queue_wake_.wait(lock, [this] {
         return stopping_ || !queue_.empty() ||
-               (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(log_->appended_bytes()));
+               (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(written()));
       });
       if (queue_.empty() && stopping_) return;
       requests.swap(queue_);
     }
     for (std::size_t i = 0; i < requests.size();) {
+      if (!failed_.load()) checkpointer_->keep_up(written());
       i += run_batch(requests, i);
       if (failed_.load() && !kept_readable_) keep_readable();
       begin_checkpoint_if_due();
@@ -234,11 +235,11 @@ void EngineImpl::writer_loop() {
 }
 
 void EngineImpl::begin_checkpoint_if_due() {
-  if (checkpointer_->due(log_->appended_bytes()) && !failed_.load()) begin_checkpoint();
+  if (checkpointer_->due(written()) && !failed_.load()) begin_checkpoint();
 }
 
 void EngineImpl::begin_checkpoint() {
-  auto begun = checkpointer_->begin(last_sequence(), log_->tail(), log_->appended_bytes());
+  auto begun = checkpointer_->begin(last_sequence(), log_->tail(), written());
   if (!begun) fail_for_good(begun.error());
 }
 
@@ -390,6 +391,7 @@ Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& cha
     return appended;
   }
   syncer_->appended(sequence, hard);
+  written_keys_ += changed;
 
   Error error{};
   for (bool again = true;;) {

@@ -71,12 +71,21 @@ class Checkpointer {
                const EngineOptions& options);
   ~Checkpointer();
 
-  /// Asked by the writer after each commit, cheap. `log_bytes`: appended since the start.
-  bool due(std::uint64_t log_bytes) const;
+  /// How much has been written since the start.
+  struct Written {
+    std::uint64_t log_bytes = 0;
+    std::uint64_t keys = 0;
+  };
+  /// Asked by the writer after each commit, cheap.
+  bool due(const Written& written) const;
+  /// Called by the writer before each batch. While a checkpoint takes longer than its successor should have to wait
+  /// for, slows the writer down, and stops it in the end: pages that were freed cannot be reused meanwhile, and the log
+  /// to replay gets longer.
+  void keep_up(const Written& written);
   /// Set when the time for one has come; the writer then calls begin() as soon as no commit is under way.
   bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
   /// Fixes the point: the commit just made. On the writer's thread, no commit under way.
-  Result<void> begin(Sequence sequence, LogPosition position, std::uint64_t log_bytes);
+  Result<void> begin(Sequence sequence, LogPosition position, const Written& written);
   /// Called when a checkpoint is wanted by time, so that a sleeping writer wakes up; and with each failure.
   void start(std::function<void()> wake_writer, std::function<void(Error)> failed);
   /// Waits for the one under way; ends the thread.
@@ -96,6 +105,8 @@ class Checkpointer {
   Result<Work> capture(Sequence sequence, LogPosition position);
   Result<void> run(Work work);
   void loop();
+  void set_limit();
+  double lag(const Written& written) const;
 
   LmdbEnv& env_;
   Log& log_;
@@ -110,10 +121,12 @@ class Checkpointer {
   std::atomic<bool> busy_{false};
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint64_t> begun_log_bytes_{0};
-  std::atomic<std::uint64_t> begun_file_bytes_{0};
+  std::atomic<std::uint64_t> begun_keys_{0};
+  std::atomic<std::uint64_t> most_written_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable done_;
   std::optional<Work> work_;
   bool stopping_ = false;
   std::thread thread_;
@@ -166,6 +179,7 @@ class EngineImpl final : public Engine {
   Error classify(int code, std::string_view call);
   void begin_checkpoint();
   void begin_checkpoint_if_due();
+  Checkpointer::Written written() const { return {log_->appended_bytes(), written_keys_}; }
 
   const EngineOptions options_;
   DirectoryLock lock_;
@@ -198,6 +212,7 @@ class EngineImpl final : public Engine {
   EntryBuffer entries_;
   Overlay overlay_;
   std::vector<Outcome> outcomes_;
+  std::uint64_t written_keys_ = 0;
   std::thread writer_;
 };
 

@@ -93,7 +93,7 @@ Result<Log::SegmentPtr> Log::make_segment(std::uint64_t number, Making how) {
     std::string page = encode_segment_header({options_.database, number, segment->nonce});
     page.resize(kPage);
     if (auto wrote = segment->file.write_at(0, page.data(), page.size()); !wrote) return wrote;
-    if (how == Making::kQuick) return {};
+    if (how != Making::kPrepared) return {};
     // Syncing an overwrite needs no change to the file's metadata: half the time of syncing an append.
     for (std::uint64_t at = kPage; !keep && at < segment->capacity; at += sizeof kZeros) {
       const std::uint64_t n = std::min<std::uint64_t>(sizeof kZeros, segment->capacity - at);
@@ -106,7 +106,7 @@ Result<Log::SegmentPtr> Log::make_segment(std::uint64_t number, Making how) {
     (void)remove_file(path(number));
     return filled.error();
   }
-  segment->directory_synced = how != Making::kQuick;
+  segment->directory_synced = how == Making::kPrepared;
   return segment;
 }
 

@@ -68,7 +68,7 @@ class Log {
   enum class Making {
     kQuick,     ///< empty, not durable yet: sync() does that
     kPrepared,  ///< full of zeros or stale records, durable
-    kAdopted,   ///< a prepared file of this number that nothing was written to
+    kAdopted,   ///< a prepared file of this number that nothing was written to; its header is not durable yet
   };
 
   explicit Log(Options options) : options_(std::move(options)) {}

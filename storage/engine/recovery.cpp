@@ -12,7 +12,8 @@
 namespace reqld::storage {
 namespace {
 
-constexpr std::uint64_t kReplayBatchBytes = 16u << 20;
+/// Of the log, applied in one transaction: what is written more than once costs once, and each page too.
+constexpr std::uint64_t kReplayBatchBytes = 128u << 20;
 
 std::uint64_t segment_bytes(const EngineOptions& options) {
   const std::uint64_t wanted = options.checkpoint_bytes / 4;
@@ -90,6 +91,7 @@ class Replay {
          ++segment, offset = kSegmentHeaderBytes) {
       if (auto done = segment_from(segment->number, offset); !done) return done;
     }
+    if (auto applied = apply(); !applied) return applied;
     state_.sequence = expected_ - 1;
     return check_nothing_missing(segments);
   }
@@ -111,30 +113,24 @@ class Replay {
       if (offset == kSegmentHeaderBytes) return {};
       return Error{ErrorKind::kCorrupt, path(number) + " has no intact header"};
     }
-    bool any = false;
-    std::uint64_t batch_bytes = 0;
+    const std::uint64_t begin = offset;
     for (;;) {
       const auto record = read_record(bytes_, offset, header->nonce);
-      const bool follows = record && record->header.sequence == expected_;
-      if (follows) {
-        batch_.push_back(record->payload);
-        batch_bytes += record->payload.size();
-        offset += record_bytes(record->header.payload_bytes);
-        ++expected_;
-        any = true;
-        ++state_.replayed_records;
-        state_.replayed_bytes += record->payload.size();
-      }
-      if (!batch_.empty() && (!follows || batch_bytes >= kReplayBatchBytes)) {
-        if (auto applied = apply(number); !applied) return applied;
-        batch_.clear();
-        batch_bytes = 0;
-      }
-      if (!follows) break;
+      if (!record || record->header.sequence != expected_) break;
+      batch_.push_back({record->payload, number});
+      batch_bytes_ += record->payload.size();
+      offset += record_bytes(record->header.payload_bytes);
+      ++expected_;
+      ++state_.replayed_records;
+      state_.replayed_bytes += record->payload.size();
     }
-    if (any) end_ = {number, offset};
+    if (offset == begin) return {};
+    end_ = {number, offset};
+    segments_.push_back(std::move(bytes_));  // whose heap memory stays where it is
+    bytes_ = {};
     // What was read may only be in the kernel's memory after a kill; later commits build on it.
-    return any ? file_.sync_data() : Result<void>{};
+    if (auto synced = file_.sync_data(); !synced) return synced;
+    return batch_bytes_ < kReplayBatchBytes ? Result<void>{} : apply();
   }
 
   Result<void> load(std::uint64_t number) {
@@ -150,33 +146,47 @@ class Replay {
     return {};
   }
 
-  Result<void> apply(std::uint64_t number) {
+  /// Applies what has been gathered: the newest write of each key, in the order of the keys.
+  Result<void> apply() {
+    if (batch_.empty()) return {};
+    std::vector<LogEntry> entries;
+    for (const auto& [payload, number] : batch_) {
+      std::string_view rest = payload;
+      while (!rest.empty()) {
+        if (!parse_entry(rest, entries.emplace_back())) {
+          return Error{ErrorKind::kCorrupt, path(number) + " holds a record that cannot be read"};
+        }
+      }
+    }
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const LogEntry& a, const LogEntry& b) { return a.key < b.key; });
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (i + 1 == entries.size() || entries[i + 1].key != entries[i].key) entries[kept++] = entries[i];
+    }
+    entries.resize(kept);
     LmdbEnv& env = *state_.env;
     for (;;) {
       MDB_txn* txn = nullptr;
-      std::uint64_t changed = 0;
       int rc = mdb_txn_begin(env.env(), nullptr, 0, &txn);
       if (rc != 0) return lmdb_error("begin", rc, directory_);
-      for (std::string_view payload : batch_) {
-        LogEntry entry;
-        while (rc == 0 && !payload.empty()) {
-          if (!parse_entry(payload, entry)) {
-            mdb_txn_abort(txn);
-            return Error{ErrorKind::kCorrupt, path(number) + " holds a record that cannot be read"};
-          }
-          rc = apply_entry(txn, env.dbi(), entry, changed);
-        }
-        if (rc != 0) break;
+      std::uint64_t changed = 0;
+      for (auto entry = entries.begin(); rc == 0 && entry != entries.end(); ++entry) {
+        rc = apply_entry(txn, env.dbi(), *entry, changed);
       }
       if (rc == 0) {
         rc = mdb_txn_commit(txn);
       } else {
         mdb_txn_abort(txn);
       }
-      if (rc == 0) return {};
+      if (rc == 0) break;
       if (rc != MDB_MAP_FULL) return lmdb_error("replay", rc, directory_);
       if (auto grown = env.grow(); !grown) return grown;
     }
+    batch_.clear();
+    batch_bytes_ = 0;
+    segments_.clear();
+    return {};
   }
 
   /// A record that cannot be read is the end of the log, unless a later one proves that it had been on disk.
@@ -203,7 +213,13 @@ class Replay {
   LogPosition end_;
   File file_;
   std::string bytes_;
-  std::vector<std::string_view> batch_;
+  struct Payload {
+    std::string_view bytes;
+    std::uint64_t segment;
+  };
+  std::vector<Payload> batch_;  ///< not applied yet; views into segments_
+  std::uint64_t batch_bytes_ = 0;
+  std::vector<std::string> segments_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The thread that does what can wait, in small steps: deletes rows of dropped tables and indexes, reclaims
-// blobs, builds indexes.
+// blobs, builds indexes, trims change logs.
 #pragma once
 
 #include <chrono>
@@ -32,8 +32,10 @@ class Background {
 
   void run();
   Step delete_some();
+  Step drop_log_step(std::uint32_t space, const std::string& bound);
   Step reclaim_some();
   Step build_some();
+  Step trim_some();
   void find_builds();
 
   DatabaseImpl& database_;
@@ -41,6 +43,8 @@ class Background {
   std::condition_variable changed_;
   bool woken_ = true;
   bool stopping_ = false;
+  bool logs_kept_ = false;                              // this thread's, as is the next
+  std::chrono::steady_clock::time_point next_trim_{};
   std::thread thread_;
   std::map<std::uint32_t, std::unique_ptr<IndexBuild>> builds_;  // by space; this thread's
 };

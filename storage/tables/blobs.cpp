@@ -147,6 +147,11 @@ Datum BlobWriter::replace(const std::optional<Datum>& old_row, const Datum& docu
   return row;
 }
 
+void BlobWriter::retain(const Datum& row) {
+  if (!row.has_blob()) return;
+  for (const std::uint64_t id : distinct_ids(row)) hold(id);
+}
+
 void BlobWriter::release(const Datum& old_row) {
   if (!old_row.has_blob()) return;
   for (const std::uint64_t id : distinct_ids(old_row)) let_go(id);

@@ -59,6 +59,8 @@ class BlobWriter {
   /// `document` as it is to be stored, its large binaries out of line, counted; the blobs that only `old_row`
   /// had are let go.
   Datum replace(const std::optional<Datum>& old_row, const Datum& document);
+  /// Holds the blobs of a row that is kept once more.
+  void retain(const Datum& row);
   /// Lets go of the blobs of a row that is removed.
   void release(const Datum& old_row);
   /// Writes what belongs to the whole job. Call once at its end.

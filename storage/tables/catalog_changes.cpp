@@ -1,4 +1,5 @@
 // Databases, tables and indexes come, change and go: each change is one job on the writer thread.
+#include "storage/tables/change_log.hpp"
 #include "storage/tables/database_impl.hpp"
 
 namespace reqld::storage {
@@ -130,6 +131,7 @@ void DatabaseImpl::create_table(const Uuid& db, TableInfo table, Done done) {
         info.space = take_space(txn);
         txn.put(table_record_key(info.id), encode_table(info));
         txn.put(name_key, info.id);
+        if (change_log_of(info.settings, options_.change_log)) start_log(txn, info.space);
         touch_table(txn, info, outcome);
         return {};
       },
@@ -148,6 +150,7 @@ void DatabaseImpl::drop_table_records(WriteTxn& txn, const TableInfo& table, Job
   txn.del(table_name_key(table.db_id, table.name));
   txn.del(head_key(table.space));
   txn.put(task_key(kTaskDropRows, table.space), {});
+  drop_log(txn, table.space, outcome);
   outcome.tables.push_back(table.id);
   outcome.background = true;
 }
@@ -172,6 +175,7 @@ void DatabaseImpl::alter_table(const Uuid& table, std::function<Result<void>(Tab
         TableInfo wanted = old;
         if (Result<void> changed = change(wanted); !changed) return changed;
         TableInfo now = old;
+        now.db_id = wanted.db_id;
         now.name = wanted.name;
         now.primary_key = wanted.primary_key;
         now.durability = wanted.durability;
@@ -182,7 +186,8 @@ void DatabaseImpl::alter_table(const Uuid& table, std::function<Result<void>(Tab
           if (head && decode_head(*head).rows > 0)
             return Error{ErrorKind::kInvalid, "The primary key of a table that has rows cannot be changed."};
         }
-        if (now.name != old.name) {
+        if (now.name != old.name || now.db_id != old.db_id) {
+          if (!txn.get(db_record_key(now.db_id))) return Error{ErrorKind::kNotFound, "The database does not exist."};
           if (Result<void> checked = check_name(now.name); !checked) return checked;
           const std::string name_key = table_name_key(now.db_id, now.name);
           if (txn.get(name_key)) return exists("Table `" + now.name + "`");
@@ -190,6 +195,9 @@ void DatabaseImpl::alter_table(const Uuid& table, std::function<Result<void>(Tab
           txn.put(name_key, now.id);
         }
         txn.put(table_record_key(now.id), encode_table(now));
+        const bool log = change_log_of(now.settings, options_.change_log).has_value();
+        if (log && !old.change_log) start_log(txn, now.space);
+        if (!log && old.change_log) drop_log(txn, now.space, outcome);
         touch_table(txn, now, outcome);
         return {};
       },

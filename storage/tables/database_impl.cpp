@@ -2,11 +2,21 @@
 
 #include <algorithm>
 #include <future>
+#include <random>
 
 #include "datum/key_codec.hpp"
 #include "storage/tables/reader.hpp"
 
 namespace reqld::storage {
+
+namespace {
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Database>> open_database(std::unique_ptr<Engine> engine, DatabaseOptions options) {
   auto database = std::make_unique<DatabaseImpl>(std::move(engine), std::move(options));
@@ -22,10 +32,12 @@ DatabaseImpl::DatabaseImpl(std::unique_ptr<Engine> engine, DatabaseOptions optio
     : options_(std::move(options)),
       engine_(std::move(engine)),
       blobs_(std::make_shared<BlobStore>(*engine_)),
-      parts_(options_.index_functions),
+      parts_(options_.index_functions, options_.change_log),
+      incarnation_(random_number()),
       tables_(parts_),
       context_{.tables = tables_,
                .notes = notes_,
+               .numbers = numbers_,
                .blobs = *blobs_,
                .blob_threshold = options_.blob_threshold,
                .wanted =
@@ -44,6 +56,7 @@ DatabaseImpl::~DatabaseImpl() {
 }
 
 Result<void> DatabaseImpl::start() {
+  first_sequence_ = engine_->last_sequence();
   engine_->set_commit_listener([this](Sequence sequence) { on_commit(sequence); });
   const bool fresh = !engine_->snapshot()->get(space_key(kMetaSpace, kMetaFormat));
   if (fresh && options_.engine.read_only)
@@ -80,7 +93,9 @@ Result<void> DatabaseImpl::start() {
   for (auto heads = view.cursor(whole_space(kHeadSpace)); heads->valid(); heads->next())
     next_stamp_ = std::max(next_stamp_, decode_head(heads->value()).stamp + 1);
   set_catalog(load_catalog(view, parts_));
-  if (!options_.engine.read_only) background_.start();
+  if (options_.engine.read_only) return {};
+  if (Result<void> done = start_change_logs(); !done) return done;
+  background_.start();
   return {};
 }
 
@@ -174,9 +189,12 @@ void DatabaseImpl::on_commit(Sequence sequence) {
   std::vector<RowChange> changes;
   std::vector<Uuid> dbs, tables;
   bool background = false;
+  std::uint32_t job = 0;
   for (const auto& outcome : outcomes) {
     outcome->pending = false;
     if (outcome->sequence != sequence || outcome->failed.load()) continue;
+    for (RowChange& change : outcome->changes) change.job = job;
+    ++job;
     if (changes.empty())
       changes = std::move(outcome->changes);
     else
@@ -193,7 +211,8 @@ void DatabaseImpl::on_commit(Sequence sequence) {
         listener->on_changes(changes);
   }
   if (!dbs.empty() || !tables.empty()) publish_catalog(sequence, dbs, tables);
-  if (background) background_.wake();
+  // A change of the catalog may be work too: a table that keeps a change log from now on, or a shorter one.
+  if (background || !dbs.empty() || !tables.empty()) background_.wake();
 }
 
 void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs,

@@ -46,6 +46,9 @@ class DatabaseImpl final : public Database {
   void put_system(const std::string& collection, const std::string& key, const Datum& value,
                   Done done) override;
 
+  std::uint64_t incarnation() const override { return incarnation_; }
+  SequenceState check_sequence(std::uint64_t incarnation, Sequence sequence) const override;
+
   void add_listener(ChangeListener* listener) override;
   void remove_listener(ChangeListener* listener) override;
   std::uint64_t table_bytes(const TableInfo& table) override;
@@ -66,6 +69,10 @@ class DatabaseImpl final : public Database {
   void change_catalog(CatalogChangeJob job, Done done);
   void drop_table_records(WriteTxn& txn, const TableInfo& table, JobOutcome& outcome);
   void drop_index_records(WriteTxn& txn, const TableInfo& table, const IndexInfo& index);
+  void start_log(WriteTxn& txn, std::uint32_t space);
+  void drop_log(WriteTxn& txn, std::uint32_t space, JobOutcome& outcome);
+  void note_incarnation(WriteTxn& txn);
+  Result<void> start_change_logs();
   Result<std::shared_ptr<const TableInfo>> find_table(WriteTxn& txn, const Uuid& table);
 
   Result<void> run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job, WriteTxn& txn);
@@ -91,9 +98,15 @@ class DatabaseImpl final : public Database {
   std::vector<ChangeListener*> listeners_;
   std::atomic<bool> has_listeners_{false};
 
+  const std::uint64_t incarnation_;
+  Sequence first_sequence_ = 0;  // the newest one when this incarnation began
+  std::vector<std::pair<std::uint64_t, Sequence>>
+      incarnations_;  // with their first sequences; set by start()
+
   // Writer thread only.
   WriterTables tables_;
   BuildNotes notes_;
+  ChangeNumbers numbers_;
   WriterContext context_;
   std::vector<std::shared_ptr<JobOutcome>> pending_;
   std::uint64_t next_stamp_ = 1;

@@ -19,6 +19,8 @@ enum Space : std::uint32_t {
   kChunkSpace = 5,        ///< blob id, chunk number -> bytes
   kGraveyardSpace = 6,    ///< sequence of the removal, blob id -> nothing
   kTaskSpace = 7,         ///< work that goes on in the background
+  kChangeLogSpace = 8,    ///< space of a table, position -> change
+  kLogHeadSpace = 9,      ///< space of a table that keeps a change log -> ChangeLogHead
   kFirstFreeSpace = 256,  ///< tables and indexes have numbers from here, none is given twice
 };
 
@@ -117,11 +119,15 @@ inline constexpr std::string_view kMetaFormat = "format";         ///< u32: kFor
 inline constexpr std::string_view kMetaDatabaseId = "id";         ///< 36 characters
 inline constexpr std::string_view kMetaNextSpace = "next_space";  ///< u32
 inline constexpr std::string_view kMetaNextBlob = "next_blob";    ///< u64
+inline constexpr std::string_view kMetaIncarnations = "incarnations";  ///< (u64 id, u64 first sequence) of each start
+/// There when the keys were copied into an engine that numbers its commits anew.
+inline constexpr std::string_view kMetaRenumbered = "renumbered";
 inline constexpr std::uint32_t kFormat = 1;
 
 // First bytes of the keys in kTaskSpace; the number of the space follows.
 inline constexpr char kTaskDropRows = 'd';   ///< rows of a dropped table: blobs are let go
 inline constexpr char kTaskDropIndex = 'x';  ///< entries of a dropped index
+inline constexpr char kTaskDropLog = 'l';    ///< changes of a table, up to the position that is the value
 inline constexpr char kTaskBuild = 'b';      ///< value: the first primary key that is not built yet
 
 }  // namespace reqld::storage

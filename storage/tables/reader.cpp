@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/tables/change_log.hpp"
 #include "storage/tables/index_scan.hpp"
 #include "storage/tables/keyspace.hpp"
 #include "storage/tables/row_copier.hpp"
@@ -88,6 +89,29 @@ std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, co
     throw StorageError({ErrorKind::kNotFound, "Index `" + index.name + "` has been dropped."});
   IndexScan scan(*this, table, index, range.values, direction, limits, want_documents, out);
   return scan.run(resume);
+}
+
+ChangeLogRead SnapshotReader::read_change_log(const std::shared_ptr<const TableInfo>& table,
+                                              ChangePosition after, Limits limits,
+                                              std::vector<RowChange>& out) {
+  check_not_dropped(*table);
+  const auto record = snapshot_->get(log_head_key(table->space));
+  if (!record || after < decode_log_head(*record).trimmed) return ChangeLogRead::kGone;
+  const KeyRange all = whole_log(table->space);
+  std::string first = log_key(table->space, after);
+  first.push_back('\0');
+  const auto cursor = snapshot_->cursor({first, all.upper}, Direction::kForward);
+  std::size_t bytes = 0;
+  for (std::size_t n = 0; cursor->valid(); cursor->next(), ++n) {
+    if (n > 0 && (n >= limits.max_rows || bytes >= limits.max_bytes)) return ChangeLogRead::kMore;
+    RowChange& change = out.emplace_back();
+    change.at = log_position(cursor->key());
+    change.table = table;
+    decode_logged_change(
+        cursor->value(), [this] { return blob_source(); }, change);
+    bytes += cursor->value().size();
+  }
+  return ChangeLogRead::kEnd;
 }
 
 }  // namespace reqld::storage

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "datum/key_codec.hpp"
+#include "storage/tables/change_log.hpp"
 
 namespace reqld::storage {
 
@@ -213,6 +214,7 @@ void SharedParts::complete(IndexInfo& index) {
 }
 
 void SharedParts::complete(TableInfo& table) {
+  table.change_log = change_log_of(table.settings, change_log_);
   std::lock_guard lock(mutex_);
   auto& dropped = dropped_[table.id];
   if (!dropped) dropped = std::make_shared<std::atomic<bool>>(false);

@@ -70,7 +70,8 @@ class View {
 /// Thread-safe.
 class SharedParts {
  public:
-  explicit SharedParts(IndexFunctionFactory factory) : factory_(std::move(factory)) {}
+  explicit SharedParts(IndexFunctionFactory factory, std::optional<ChangeLogLimits> change_log = std::nullopt)
+      : factory_(std::move(factory)), change_log_(change_log) {}
 
   /// Fills in `index.function` and `index.built_rows`. An index whose function cannot be made keeps a null
   /// one.
@@ -89,6 +90,7 @@ class SharedParts {
   };
   std::mutex mutex_;
   IndexFunctionFactory factory_;
+  const std::optional<ChangeLogLimits> change_log_;
   std::unordered_map<Uuid, IndexPart> indexes_;
   std::unordered_map<Uuid, std::shared_ptr<std::atomic<bool>>> dropped_;
 };

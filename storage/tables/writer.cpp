@@ -82,6 +82,8 @@ Result<JobWriter::Table*> JobWriter::open(const TableInfo& table) {
   open->rows_before = open->head.rows;
   open->info = context_.tables.get(txn_, table, open->head.stamp);
   open->wanted = context_.wanted(*open->info);
+  if (open->info->change_log)
+    if (const auto log = txn_.get(log_head_key(table.space))) open->log = decode_log_head(*log);
   open->building = false;
   for (const auto& [name, index] : open->info->indexes) open->building |= !index->ready;
   return tables_.emplace_back(table.space, std::move(open)).second.get();
@@ -188,9 +190,26 @@ void JobWriter::write_indexes(const Table& table, std::string_view key, const st
   }
 }
 
-void JobWriter::publish(const Table& table, std::string_view key, const RowWrite& write) {
-  if (!table.wanted) return;
-  outcome_.changes.push_back({txn_.sequence(), table.info, std::string(key), write.old_row, write.new_row});
+void JobWriter::publish(Table& table, std::string_view key, const RowWrite& write) {
+  if (!table.wanted && !table.log) return;
+  table.changed = true;
+  RowChange change{.at = context_.numbers.next(txn_.sequence()),
+                   .job = 0,
+                   .table = table.info,
+                   .key = std::string(key),
+                   .old_row = write.old_row,
+                   .new_row = write.new_row};
+  if (table.log) log(table, change);
+  if (table.wanted) outcome_.changes.push_back(std::move(change));
+}
+
+void JobWriter::log(Table& table, const RowChange& change) {
+  blobs_.retain(change.old_row);
+  blobs_.retain(change.new_row);
+  encode_logged_change(change, encoded_);
+  txn_.put(log_key(table.info->space, change.at), encoded_);
+  ++table.log->changes;
+  table.log->bytes += logged_bytes(encoded_.size(), change.old_row, change.new_row);
 }
 
 Result<std::shared_ptr<const TableInfo>> JobWriter::current(const TableInfo& table) {
@@ -204,8 +223,13 @@ void JobWriter::release_blobs(std::string_view row) {
 }
 
 void JobWriter::finish() {
-  for (const auto& [space, table] : tables_)
-    if (table->head.rows != table->rows_before) txn_.put(head_key(space), encode_head(table->head));
+  for (const auto& [space, table] : tables_) {
+    // A row that came and went leaves nothing to commit, but was there: without a write, its changes would
+    // wait.
+    if (table->head.rows != table->rows_before || table->changed)
+      txn_.put(head_key(space), encode_head(table->head));
+    if (table->log && table->changed) txn_.put(log_head_key(space), encode_log_head(*table->log));
+  }
   blobs_.finish();
   if (blobs_.buried()) outcome_.background = true;
 }

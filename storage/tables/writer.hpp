@@ -10,6 +10,7 @@
 
 #include "storage/database.hpp"
 #include "storage/tables/blobs.hpp"
+#include "storage/tables/change_log.hpp"
 #include "storage/tables/index_keys.hpp"
 #include "storage/tables/records.hpp"
 
@@ -68,10 +69,26 @@ class BuildNotes {
   std::unordered_map<std::uint32_t, std::unordered_map<std::string, Sequence>> notes_;
 };
 
+/// Numbers the changes of a commit. A job that fails or runs again leaves gaps. On the writer thread only.
+class ChangeNumbers {
+ public:
+  ChangePosition next(Sequence sequence) { return {sequence, ++at(sequence)}; }
+  /// The last one given.
+  ChangePosition last(Sequence sequence) { return {sequence, at(sequence)}; }
+
+ private:
+  std::uint32_t& at(Sequence sequence) {
+    if (last_.sequence != sequence) last_ = {sequence, 0};
+    return last_.ordinal;
+  }
+  ChangePosition last_;
+};
+
 /// What every job needs of the database.
 struct WriterContext {
   WriterTables& tables;
   BuildNotes& notes;
+  ChangeNumbers& numbers;
   BlobStore& blobs;
   std::uint64_t blob_threshold;
   std::function<bool(const TableInfo&)> wanted;  ///< by a change listener
@@ -98,14 +115,17 @@ class JobWriter final : public Writer {
     std::shared_ptr<const TableInfo> info;
     TableHead head;
     std::uint64_t rows_before;
+    std::optional<ChangeLogHead> log;
     bool wanted;
     bool building;
+    bool changed = false;
   };
   Result<Table*> open(const TableInfo& table);
   std::optional<Datum> read(const Table& table, std::string_view key);
   void write_indexes(const Table& table, std::string_view key, const std::optional<Datum>& old_row,
                      const std::optional<Datum>& new_row);
-  void publish(const Table& table, std::string_view key, const RowWrite& write);
+  void publish(Table& table, std::string_view key, const RowWrite& write);
+  void log(Table& table, const RowChange& change);
 
   WriterContext& context_;
   WriteTxn& txn_;

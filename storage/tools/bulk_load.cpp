@@ -84,6 +84,8 @@ Result<void> BulkLoad::finish() {
     return {};
   };
   if (Result<void> done = drain(); !done) return done;
+  // Change logs go by the old numbers: the database forgets them when it is opened.
+  if (Result<void> done = add(space_key(kMetaSpace, kMetaRenumbered), {}); !done) return done;
   try {
     if (Result<void> done = bury_anew(); !done) return done;
   } catch (const StorageError& e) {

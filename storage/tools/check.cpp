@@ -10,6 +10,7 @@
 #include "datum/json.hpp"
 #include "datum/key_codec.hpp"
 #include "storage/tables/blobs.hpp"
+#include "storage/tables/change_log.hpp"
 #include "storage/tables/index_keys.hpp"
 #include "storage/tables/records.hpp"
 #include "storage/tools/backup.hpp"
@@ -58,6 +59,7 @@ class Checker {
     check_tasks();
     for (const auto& [id, table] : tables_) check_table(*table);
     for (const std::uint32_t space : dropped_rows_) count_dropped_rows(space);
+    check_change_logs();
     check_blobs();
     return std::move(report_);
   }
@@ -208,6 +210,8 @@ class Checker {
       if (key[0] == kTaskBuild) {
         builds.insert(load_u32(key.substr(1)));
         guarded([&] { (void)decode_build_task(c->value()); });
+      } else if (key[0] == kTaskDropLog) {
+        guarded([&] { (void)decode_position(c->value()); });
       } else if (key[0] != kTaskDropRows && key[0] != kTaskDropIndex) {
         found("There is an unknown background task {}.", printable(key));
       }
@@ -245,7 +249,7 @@ class Checker {
       if (!first && load_u32(key) == space) continue;
       first = false;
       space = load_u32(key);
-      if (space > kTaskSpace && !owners_.contains(space))
+      if (space > kLogHeadSpace && !owners_.contains(space))
         found("Space {} holds keys but belongs to nothing.", space);
     }
   }
@@ -386,6 +390,41 @@ class Checker {
         found("A row of a dropped table is damaged.");
       else if (row_has_blob(c->value()))
         count_blobs(Datum::from_encoded(c->value()), "A row of a dropped table");
+    }
+  }
+
+  // Logged changes hold blobs as rows do; those that a log has let go of already until they are deleted.
+  void check_change_logs() {
+    std::map<std::uint32_t, ChangeLogHead> counted, heads;
+    for (auto c = view().cursor(whole_space(kLogHeadSpace)); c->valid(); c->next()) {
+      guarded([&] { heads.emplace(load_u32(c->key().substr(kSpaceBytes)), decode_log_head(c->value())); });
+    }
+    for (auto c = view().cursor(whole_space(kChangeLogSpace)); c->valid(); c->next()) {
+      guarded([&] {
+        const ChangePosition at = log_position(c->key());
+        const std::uint32_t space = load_u32(c->key().substr(kSpaceBytes));
+        const LoggedChange change = parse_logged_change(c->value());
+        Datum rows[2];
+        for (int i = 0; i < 2; ++i) {
+          const std::string_view row = i == 0 ? change.old_row : change.new_row;
+          if (row.empty()) continue;
+          if (!validate_encoding(row)) return found("A row in a change log is damaged.");
+          if (!row_has_blob(row)) continue;
+          rows[i] = Datum::from_encoded(row);
+          count_blobs(rows[i], "A change log");
+        }
+        const auto head = heads.find(space);
+        if (at.sequence > snapshot_->sequence())
+          found("A change log has a change of commit {}, which has not been made.", at.sequence);
+        if (head == heads.end() || at <= head->second.trimmed) return;
+        ++counted[space].changes;
+        counted[space].bytes += logged_bytes(c->value().size(), rows[0], rows[1]);
+      });
+    }
+    for (const auto& [space, head] : heads) {
+      if (head.changes != counted[space].changes || head.bytes != counted[space].bytes)
+        found("The change log of space {} is counted as {} changes of {} bytes, but has {} of {}.", space,
+              head.changes, head.bytes, counted[space].changes, counted[space].bytes);
     }
   }
 

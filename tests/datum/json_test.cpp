@@ -134,6 +134,22 @@ TEST_CASE("a large blob leaves in pieces that join") {
   }
 }
 
+TEST_CASE("each byte that needs an escape is found at each place of strings of each length") {
+  const std::string special("\0\x1f\"\\", 4);
+  for (std::size_t n = 1; n <= 160; ++n) {
+    const std::string plain(n, '\x80');  // neither ASCII nor escaped
+    REQUIRE(to_json(Datum::string(plain)) == '"' + plain + '"');
+    for (std::size_t at = 0; at < n; ++at) {
+      for (const char c : special) {
+        std::string s = plain;
+        s[at] = c;
+        std::string escaped = c == '\0' ? "\\u0000" : c == '\x1f' ? "\\u001F" : std::string("\\") + c;
+        REQUIRE(to_json(Datum::string(s)) == '"' + plain.substr(0, at) + escaped + plain.substr(at + 1) + '"');
+      }
+    }
+  }
+}
+
 TEST_CASE("strings are escaped, and read, as RethinkDB does") {
   CHECK(to_json(Datum::string(std::string("\0\x01\x1a\"\\/\b\f\n\r\t\x7f\xff", 13))) ==
         "\"\\u0000\\u0001\\u001A\\\"\\\\/\\b\\f\\n\\r\\t\x7f\xff\"");

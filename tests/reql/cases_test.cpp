@@ -1,73 +1,66 @@
-// The language cases of tests/cases/*.yaml, each a list of
-//   - what: r.expr([1]).append(2)        how a driver would write it; for the reader
-//     query: '[29,[[2,[1]],2]]'          the term as on the wire
-//     options: '{"array_limit":1}'       global optional arguments, if any
-//     reply: '{"t":1,"r":[[1,2]]}'       what comes back, streams read to their end; errors with "e" and "b"
-// Each file has an engine of its own, and its cases run in order.
+// Runs tests/cases/*.yaml in this process: each file on an engine of its own, its cases in order.
+// tests/cases/run.py runs them over a socket.
+
+#include "tests/reql/support/cases.hpp"
 
 #include <doctest/doctest.h>
-#include <rapidjson/document.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "datum/json.hpp"
+#include "reql/term_def.hpp"
 #include "tests/reql/support/in_process.hpp"
 
 using namespace reqld;
 using namespace reqld::reql;
 
-namespace {
-
-// The reply as on the wire, compared as JSON: pseudo-types are plain objects here.
-std::string as_wire(const Reply& reply) {
-  std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
-  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
-  if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
-    wire += ",\"b\":[";
-    for (const Frame& frame : reply.backtrace) {
-      if (wire.back() != '[') wire += ',';
-      if (std::holds_alternative<std::string>(frame)) {
-        append_json_string(std::get<std::string>(frame), wire);
+TEST_CASE("language cases") {
+  for (const CaseFile& file : read_cases()) {
+    InProcess process;
+    for (const Case& c : file.cases) {
+      const Reply reply = process.run(c.query, c.options);
+      const std::string got = as_wire(reply);
+      if (c.reply.empty()) {
+        CHECK_MESSAGE(static_cast<int>(reply.type) < static_cast<int>(ReplyType::kClientError),
+                      file.name << ": " << c.what << "\n  got   " << got);
       } else {
-        wire += std::to_string(std::get<std::int32_t>(frame));
+        CHECK_MESSAGE(matches_reply(c.reply, got, c.any_order), file.name << ": " << c.what << "\n  query "
+                                                                          << c.query << "\n  got   " << got
+                                                                          << "\n  not   " << c.reply);
       }
     }
-    wire += ']';
   }
-  return wire + '}';
 }
 
-bool same_json(const std::string& a, const std::string& b) {
-  rapidjson::Document left, right;
-  left.Parse<rapidjson::kParseFullPrecisionFlag>(a.c_str(), a.size());
-  right.Parse<rapidjson::kParseFullPrecisionFlag>(b.c_str(), b.size());
-  return !left.HasParseError() && !right.HasParseError() && left == right;
+TEST_CASE("replies match by value, wildcard and, where asked, in any order") {
+  CHECK(matches_reply(R"({"t":1,"r":[{"a":1,"b":2}]})", R"({"r":[{"b":2.0,"a":1}],"t":1})"));
+  CHECK(!matches_reply(R"({"t":1,"r":[1]})", R"({"t":1,"r":[2]})"));
+  CHECK(!matches_reply(R"({"t":1,"r":[1]})", R"({"t":1,"r":[1],"e":5})"));
+  CHECK(matches_reply(R"({"r":["{{uuid}}"]})", R"({"r":["00000000-0000-4000-8000-00000000000a"]})"));
+  CHECK(!matches_reply(R"({"r":["{{uuid}}"]})", R"({"r":["x"]})"));
+  CHECK(!matches_reply(R"({"r":["{{number}}"]})", R"({"r":["x"]})"));
+  CHECK(matches_reply(R"({"r":[1,2]})", R"({"r":[2,1]})", true));
+  CHECK(!matches_reply(R"({"r":[1,1]})", R"({"r":[2,1]})", true));
+  CHECK(!matches_reply(R"({"r":[1,2]})", R"({"r":[2,1]})"));
 }
 
-std::vector<std::filesystem::path> case_files() {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(__FILE__).parent_path() / "../cases")) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+TEST_CASE("every term has cases, of success and of errors, and with each option") {
+  Usage succeeding, failing;
+  for (const CaseFile& file : read_cases()) {
+    for (const Case& c : file.cases) {
+      // Only errors have a backtrace.
+      const bool fails = c.reply.find("\"b\":[") != std::string::npos;
+      (fails ? failing : succeeding).add(c.query);
+    }
   }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-}  // namespace
-
-TEST_CASE("language cases") {
-  for (const auto& file : case_files()) {
-    const YAML::Node cases = YAML::LoadFile(file.string());
-    InProcess process;
-    for (const YAML::Node& c : cases) {
-      const auto what = c["what"].as<std::string>("");
-      const auto query = c["query"].as<std::string>();
-      const auto wanted = c["reply"].as<std::string>();
-      const std::string got = as_wire(process.run(query, c["options"].as<std::string>("{}")));
-      CHECK_MESSAGE(same_json(got, wanted), file.filename().string() << ": " << what << "\n  query " << query << "\n  got   " << got
-                                                                   << "\n  not   " << wanted);
+  for (const TermDef* def : all_terms()) {
+    const int type = static_cast<int>(def->type);
+    CHECK_MESSAGE(succeeding.terms[type] > 0, "no case in tests/cases succeeds with " << def->name);
+    CHECK_MESSAGE((def->arity.max == 0 || failing.terms[type] > 0),
+                  "no case in tests/cases fails with " << def->name);
+    for (const Optarg& o : def->optargs) {
+      const std::pair key{type, std::string(o.name)};
+      CHECK_MESSAGE(succeeding.optargs[key] + failing.optargs[key] > 0,
+                    "no case in tests/cases has the option " << o.name << " of " << def->name);
     }
   }
 }

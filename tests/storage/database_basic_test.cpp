@@ -233,7 +233,7 @@ TEST_CASE("changes are published in commit order to whoever wants them") {
   CHECK(listener.changes[1].old_row == json(R"({"id":1})"));
   CHECK(listener.changes[1].new_row == json(R"({"id":1,"a":2})"));
   CHECK(listener.changes[2].new_row.is_null());
-  CHECK(listener.changes[0].sequence < listener.changes[1].sequence);
+  CHECK(listener.changes[0].at < listener.changes[1].at);
   db.make_index(*t, "a", "a");
   REQUIRE(listener.catalogs.size() == 1);
   CHECK(listener.catalogs[0].before->tables_by_id.at(t->id)->indexes.empty());

@@ -190,17 +190,15 @@ TEST_CASE("an index is built while rows are written, and is exact when it is rea
   for (int i = 0; i < 2500; i += 500) write(i, 500);
   db.make_index(*t, "v", "v", true);
   db.make_index(*t, "id", "id");
-  int written = 0;
-  while (!db.index(t->id, "v")->ready || !db.index(t->id, "id")->ready) {
+  // At least once: on a busy machine the builds may be done before the first look.
+  do {
     write(-1, 20);
     (void)db.run([&](Writer& w) -> Result<void> {
       (void)w.put(*t, to_primary_key(Datum::integer(static_cast<int>(random() % 2500))), json(R"({"id":0})"));
       return Error{ErrorKind::kInvalid, "noted, but never done"};
     });
-    ++written;
     if (db.index(t->id, "v")->ready) CHECK(db.index(t->id, "v")->built_rows >= 1500);
-  }
-  CHECK(written > 0);
+  } while (!db.index(t->id, "v")->ready || !db.index(t->id, "id")->ready);
   check_scans(db, *t, *db.index(t->id, "v"), rows, FieldIndex(field_index("v", true)), random, 10, 2000);
   CHECK(db.scan_index(*t, *db.index(t->id, "id")).size() == rows.size());
   db.reopen();

@@ -84,6 +84,11 @@ struct TempDirectory {
 };
 
 // Everything in the keyspace.
+/// The named records, among them that of starts, which a restore begins anew so that tokens of feeds end with the data they were of.
+void forget_starts(std::map<std::string, std::string>& all) {
+  std::erase_if(all, [](const auto& entry) { return entry.first.starts_with(space_key(kMetaSpace)); });
+}
+
 std::map<std::string, std::string> dump(Engine& engine) {
   std::map<std::string, std::string> all;
   const auto snapshot = engine.snapshot();
@@ -231,7 +236,10 @@ TEST_CASE("a backup is the database, and says when it is damaged") {
   {
     auto engine = Engine::open({.directory = restored});
     REQUIRE(engine.ok());
-    CHECK(dump(**engine) == before);
+    auto after = dump(**engine), expected = before;
+    forget_starts(after);
+    forget_starts(expected);
+    CHECK(after == expected);
     CHECK(check_database(**engine, check_options()).ok());
     // Still running.
     CHECK(check_directory(restored, check_options()).error().kind == ErrorKind::kInUse);

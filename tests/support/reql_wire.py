@@ -84,10 +84,20 @@ class Connection:
 
     def send(self, query):
         """Sends a query and returns its token."""
+        return self.send_text(json.dumps(query))
+
+    def send_text(self, text):
+        """Sends the text of a query and returns its token."""
         self._token += 1
-        body = json.dumps(query).encode()
-        self.sock.sendall(struct.pack("<qI", self._token, len(body)) + body)
+        self._send(self._token, text.encode())
         return self._token
+
+    def ask_for_more(self, token):
+        """Sends CONTINUE."""
+        self._send(token, b"[2]")
+
+    def _send(self, token, body):
+        self.sock.sendall(struct.pack("<qI", token, len(body)) + body)
 
     def receive(self):
         """The next reply: (token, reply)."""
@@ -113,5 +123,4 @@ class Connection:
             rows += reply["r"]
             if reply["t"] == SEQUENCE:
                 return rows
-            body = b"[2]"
-            self.sock.sendall(struct.pack("<qI", token, len(body)) + body)
+            self.ask_for_more(token)

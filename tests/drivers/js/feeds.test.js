@@ -127,6 +127,27 @@ describe('changefeeds', () => {
     await feed.close();
   });
 
+  it('resume after a token, also on a server that was killed', async () => {
+    let conn = await context.server.connect();
+    const table = await context.table();
+    await table.config().update({change_log: {retention_seconds: 3600}}).run(conn);
+    const feed = await table.changes({resumable: true, includeStates: true}).run(conn);
+    await table.insert(r.range(20).map((n) => ({id: n})).coerceTo('array')).run(conn);
+    const seen = await collect(feed, (all) => all.length === 8);
+    assert.equal(seen[0].state, 'ready');
+    await conn.close({noreplyWait: false});
+    await context.server.kill();
+    await context.server.launch();
+    context.conn = conn = await context.server.connect();
+    const rest = await table.changes({resumeToken: seen.at(-1).token, includeStates: true}).run(conn);
+    const changes = await collect(rest, (all) => all.length === 14);
+    const ids = (all) => all.filter((change) => change.new_val).map((change) => change.new_val.id);
+    assert.deepEqual([...ids(seen), ...ids(changes)], Array.from({length: 20}, (_, n) => n));
+    assert.equal(changes.at(-1).state, 'ready');
+    await rest.close();
+    await assert.rejects(table.changes({resumeToken: 'nonsense'}).run(conn), /malformed/);
+  });
+
   it('end when their table is dropped', async () => {
     const {conn} = context;
     await r.tableCreate('short_lived').run(conn);

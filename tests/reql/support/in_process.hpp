@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "datum/json.hpp"
 #include "http_fetch/fetcher.hpp"
 #include "js/pool.hpp"
 #include "reql/engine.hpp"
@@ -57,6 +58,25 @@ class BlockingSuspender : public Suspender {
   const char* floor_;
 };
 
+/// The reply as on the wire.
+inline std::string as_wire(const Reply& reply) {
+  std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
+  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
+  if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
+    wire += ",\"b\":[";
+    for (const Frame& frame : reply.backtrace) {
+      if (wire.back() != '[') wire += ',';
+      if (std::holds_alternative<std::string>(frame)) {
+        append_json_string(std::get<std::string>(frame), wire);
+      } else {
+        wire += std::to_string(std::get<std::int32_t>(frame));
+      }
+    }
+    wire += ']';
+  }
+  return wire + '}';
+}
+
 /// An engine on an empty database in a directory that goes with it.
 class InProcess {
  public:
@@ -64,18 +84,12 @@ class InProcess {
     char name[] = "/tmp/reqld-reql-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     directory_ = name;
-    storage::DatabaseOptions options;
-    options.engine.directory = directory_;
-    options.index_functions = index_function_factory();
-    auto database = storage::Database::open(std::move(options));
-    REQUIRE_MESSAGE(database.ok(), database.error().message);
-    database_ = std::move(*database);
     auto fetcher = http_fetch::Fetcher::create(std::move(http));
     REQUIRE_MESSAGE(fetcher.ok(), fetcher.error().message);
     fetcher_ = std::move(*fetcher);
     // No worker is started before JavaScript is asked for.
-    javascript_ = std::make_unique<js::Pool>(js::Options{});
-    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+    javascript_ = std::make_unique<js::Pool>(js::Options{.worker_path = REQLD_JS_WORKER});
+    open();
   }
   ~InProcess() {
     engine_.reset();
@@ -87,6 +101,13 @@ class InProcess {
   }
 
   Engine& engine() { return *engine_; }
+
+  /// Closes the database and opens it again. No query may be left.
+  void restart() {
+    engine_.reset();
+    database_.reset();
+    open();
+  }
 
   /// A query by the body of its START message.
   std::unique_ptr<Query> query(std::string body) { return make_query(*engine_, client_, std::move(body)); }
@@ -118,6 +139,16 @@ class InProcess {
   BlockingSuspender& suspender() { return suspender_; }
 
  private:
+  void open() {
+    storage::DatabaseOptions options;
+    options.engine.directory = directory_;
+    options.index_functions = index_function_factory();
+    auto database = storage::Database::open(std::move(options));
+    REQUIRE_MESSAGE(database.ok(), database.error().message);
+    database_ = std::move(*database);
+    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+  }
+
   std::string directory_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;
