@@ -382,7 +382,7 @@ def tls_on_both_ports(scratch):
             one.run([60, [[14, ["test"]], "t"]])
             two.send([1, [152, [table]]])
             two.receive()
-            two.sock.close()
+            two.close()
             jobs = [15, [[14, ["rethinkdb"]], "jobs"]]
             expect(eventually(lambda: not [job for job in one.run(jobs) if "changes" in str(job.get("info"))]))
         url = "https://localhost:%d/health" % server.http_port
