@@ -4,64 +4,35 @@
 Ends with 'N passed, N failed, N skipped'.
 """
 
-import argparse
 import contextlib
 import http.server
 import os
 import pathlib
 import pwd
 import re
-import shutil
 import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import test_keys  # noqa: E402
 from reql_wire import Connection, ReplyError  # noqa: E402
-from reqld_server import Server  # noqa: E402
-
-BINARY = None
-TESTS = []
-
-
-class Skipped(Exception):
-    """A test that cannot run here; its text is the reason."""
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(condition, *what):
-    if not condition:
-        raise AssertionError(" ".join(str(w) for w in what) or "not as expected")
+from reqld_server import Server, default_binary  # noqa: E402
+from runner import Skipped, eventually, expect, main, test  # noqa: E402
 
 
 def run(*arguments, timeout=60, **options):
     """Runs the binary to its end: (exit status, output)."""
-    done = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run([default_binary(), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=timeout, **options)
     return done.returncode, done.stdout.decode()
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def running(pid):
@@ -76,7 +47,7 @@ def running(pid):
 def started(scratch, *arguments):
     """A server that chooses its addresses by the arguments alone: yields the process and its ports by name."""
     ports = scratch / "ports"
-    process = subprocess.Popen([BINARY, "-d", str(scratch / "data"), "--ports-file", str(ports), *arguments],
+    process = subprocess.Popen([default_binary(), "-d", str(scratch / "data"), "--ports-file", str(ports), *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         expect(eventually(lambda: ports.exists() or process.poll() is not None) and ports.exists(), "it ended")
@@ -144,20 +115,20 @@ def create_then_serve(scratch):
     expect(status == 0 and data.is_dir(), text)
     status, text = run("create", "-d", str(data))
     expect(status == 1 and "exists already" in text, text)
-    with Server(directory=data, binary=BINARY) as server:
+    with Server(directory=data) as server:
         expect(server.port > 0)
 
 
 @test
 def a_second_server_on_the_same_directory(scratch):
-    with Server(directory=scratch / "data", binary=BINARY):
+    with Server(directory=scratch / "data"):
         status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin")
         expect(status == 1 and "use" in text, text)
 
 
 @test
 def a_port_in_use(scratch):
-    with Server(binary=BINARY) as server:
+    with Server() as server:
         status, text = run("-d", str(scratch / "data"), "--driver-port", str(server.port), "--no-http-admin")
         expect(status == 1 and "in use" in text, text)
         expect(not (scratch / "data").exists(), "a server that cannot listen makes no directory")
@@ -201,7 +172,7 @@ def a_full_disk(scratch):
         raise Skipped("no permission to mount a small disk")
     table = [15, [[14, ["test"]], "t"]]
     try:
-        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+        with Server(directory=disk / "data") as server, Connection(server.port) as connection:
             connection.run([60, [[14, ["test"]], "t"]])
             stored = []
             refusal = None
@@ -237,7 +208,7 @@ def a_full_disk(scratch):
         # With room again, everything acknowledged is there, and writes go on.
         (disk / "filler").unlink()
         subprocess.run(["mount", "-o", "remount,size=256m", str(disk)], check=True)
-        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+        with Server(directory=disk / "data") as server, Connection(server.port) as connection:
             expect(connection.run([43, [table]]) >= len(stored))
             for i in stored:
                 expect(connection.run([31, [[16, [table, i]], "id"]]) == i)
@@ -296,7 +267,7 @@ def log_levels(scratch):
 @test
 def files_of_a_running_server(scratch):
     with Server("--pid-file", str(scratch / "pid"), "--ports-file", str(scratch / "ports"), http=True,
-                directory=scratch / "data", binary=BINARY) as server:
+                directory=scratch / "data") as server:
         expect(eventually((scratch / "ports").exists))
         ports = dict(line.split("=") for line in (scratch / "ports").read_text().split())
         expect(ports == {"driver": str(server.port), "http": str(server.http_port)}, ports)
@@ -308,7 +279,7 @@ def files_of_a_running_server(scratch):
 @test
 def the_log_is_reopened(scratch):
     log = scratch / "log"
-    with Server("--log-file", str(log), binary=BINARY) as server:
+    with Server("--log-file", str(log)) as server:
         log.rename(scratch / "log.1")
         server.process.send_signal(signal.SIGHUP)
         expect(eventually(log.exists))
@@ -321,7 +292,7 @@ def the_log_is_reopened(scratch):
 def a_configuration_file(scratch):
     config = scratch / "reqld.conf"
     config.write_text("# mine\nserver-name = kismet\ncache-size=512\nlog-level=info\nno-update-check\n")
-    with Server("--config-file", str(config), binary=BINARY) as server:
+    with Server("--config-file", str(config)) as server:
         with Connection(server.port) as connection:
             connection.send([5])
             expect(connection.receive()[1]["r"][0]["name"] == "kismet")
@@ -352,7 +323,7 @@ def names_of_rethinkdb(scratch):
 
 @test
 def the_http_port(_):
-    with Server(http=True, binary=BINARY) as server:
+    with Server(http=True) as server:
         def get(path):
             with urllib.request.urlopen("http://127.0.0.1:%d%s" % (server.http_port, path), timeout=20) as answer:
                 return answer.read().decode()
@@ -369,8 +340,8 @@ def tls_on_both_ports(scratch):
     keys = test_keys.make(scratch / "keys")
     trusted = ssl.create_default_context(cafile=str(keys / "ca.pem"))
     with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
-                "--http-tls-key", str(keys / "server.key"), "--http-tls-cert", str(keys / "server.pem"), http=True,
-                binary=BINARY) as server:
+                "--http-tls-key", str(keys / "server.key"), "--http-tls-cert", str(keys / "server.pem"),
+                http=True) as server:
         big = "x" * 3000000
         with Connection(server.port, tls=trusted) as one, Connection(server.port, tls=trusted) as two:
             expect(one.run([24, [1, 2]]) == 3)
@@ -414,7 +385,7 @@ def tls_on_both_ports(scratch):
 def tls_with_certificates_of_clients(scratch):
     keys = test_keys.make(scratch / "keys")
     with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
-                "--driver-tls-ca", str(keys / "ca.pem"), "--tls-min-protocol", "TLSv1.3", binary=BINARY) as server:
+                "--driver-tls-ca", str(keys / "ca.pem"), "--tls-min-protocol", "TLSv1.3") as server:
         nobody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
         somebody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
         somebody.load_cert_chain(str(keys / "client.pem"), str(keys / "client.key"))
@@ -450,7 +421,7 @@ def passwords(scratch):
     status, text = run("create", "-d", str(scratch / "data"), "--initial-password", "auto")
     password = re.search(r"password of `admin` is (\S+)", text)
     expect(status == 0 and password, text)
-    with Server("--initial-password", "other", directory=scratch / "data", binary=BINARY) as server:
+    with Server("--initial-password", "other", directory=scratch / "data") as server:
         Connection(server.port, password=password.group(1)).close()
         for wrong in ("", "other"):
             try:
@@ -472,7 +443,7 @@ def ends_within(server, seconds, sign=signal.SIGTERM):
 @test
 def sigterm_with_nothing_to_do(_):
     for sign in (signal.SIGTERM, signal.SIGINT):
-        with Server(http=True, binary=BINARY) as server:
+        with Server(http=True) as server:
             idle = Connection(server.port)
             ends_within(server, 5, sign)
             expect(idle.sock.recv(1) == b"")
@@ -481,7 +452,7 @@ def sigterm_with_nothing_to_do(_):
 
 @test
 def sigterm_in_the_middle_of_everything(_):
-    with Server(binary=BINARY) as server:
+    with Server() as server:
         with Connection(server.port) as admin:
             admin.run([60, [[14, ["test"]], "t"]])
         table = [15, [[14, ["test"]], "t"]]
@@ -542,7 +513,7 @@ def sigterm_while_everything_waits(_):
     web.daemon_threads = True
     threading.Thread(target=web.serve_forever, daemon=True).start()
     try:
-        with Server(binary=BINARY) as server:
+        with Server() as server:
             connections = [Connection(server.port) for _ in range(3)]
             fetching, scripted, deaf = connections
             fetching.send([1, [153, ["http://127.0.0.1:%d/" % web.server_port], {"timeout": 60}]])
@@ -563,7 +534,7 @@ def sigterm_while_everything_waits(_):
 
 @test
 def stop_ends_a_script(_):
-    with Server("--cores", "1", binary=BINARY) as server, Connection(server.port) as connection:
+    with Server("--cores", "1") as server, Connection(server.port) as connection:
         # More than there are workers, so that some are stopped before they have begun.
         tokens = [connection.send([1, [11, ["while (true) {}"], {"timeout": 600}]]) for _ in range(6)]
         began = time.monotonic()
@@ -608,40 +579,10 @@ def as_another_user(scratch):
     os.chmod(scratch, 0o755)
     (scratch / "data").mkdir()
     os.chown(scratch / "data", nobody.pw_uid, nobody.pw_gid)
-    with Server("--runuser", "nobody", directory=scratch / "data", binary=BINARY) as server:
+    with Server("--runuser", "nobody", directory=scratch / "data") as server:
         expect(os.stat("/proc/%d" % server.process.pid).st_uid == nobody.pw_uid)
         expect((scratch / "data" / "log_file").stat().st_uid == nobody.pw_uid)
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", required=True, help="the reqld binary")
-    parser.add_argument("--filter", default="", help="only tests with this in their name")
-    arguments = parser.parse_args()
-    BINARY = os.path.abspath(arguments.server)
-    passed = failed = skipped = 0
-    for function in TESTS:
-        if arguments.filter not in function.__name__:
-            continue
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix="reqld-daemon-"))
-        began = time.monotonic()
-        try:
-            function(scratch)
-            passed += 1
-            verdict = "ok"
-        except Skipped as reason:
-            skipped += 1
-            verdict = "skipped: %s" % reason
-        except Exception:  # noqa: BLE001: one test's failure must not end the others
-            failed += 1
-            verdict = "FAILED\n" + traceback.format_exc()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        print("%-40s %5.1f s  %s" % (function.__name__, time.monotonic() - began, verdict), flush=True)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__))
