@@ -14,6 +14,9 @@
 #include "server/worker_pool.hpp"
 
 namespace reqld::server {
+namespace {
+constexpr std::chrono::milliseconds kLastWords{500};
+}
 
 Server::Server(ServerOptions options, QueryHost& host)
     : options_(std::move(options)),
@@ -113,8 +116,11 @@ bool Server::stop(std::chrono::milliseconds grace, std::chrono::milliseconds lim
     log::error("{} queries did not end when cancelled", running());
     return false;
   }
-  // What was said last still has to go through.
-  if (tls_) tls_->wait_until_sent(start + limit);
+  // What was said last still has to go through; a client that does not take it is not waited for long.
+  if (tls_) {
+    const auto patience = std::max(start + grace, std::chrono::steady_clock::now() + kLastWords);
+    tls_->wait_until_sent(std::min(start + limit, patience));
+  }
   tls_.reset();
   for (auto& reactor : reactors_) reactor->join();
   pool_.reset();

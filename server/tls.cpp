@@ -1,11 +1,14 @@
 #include "server/tls.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,12 +31,40 @@ constexpr std::chrono::milliseconds kLingerTimeout{2'000};  // for the client to
 constexpr std::size_t kScratchBytes = 64 * 1024;
 constexpr int kStepsPerTurn = 32;  // then other connections of the thread get theirs
 
-/// What OpenSSL complained about last, on this thread.
-std::string openssl_error() {
-  char text[256] = "unknown error";
-  if (const auto code = ERR_get_error(); code != 0) ERR_error_string_n(code, text, sizeof text);
-  ERR_clear_error();
+std::string reason_text(unsigned long code) {
+  if (code == 0) return "unknown error";
+  if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+    return "it holds nothing of the kind in PEM form";
+  if (const char* const reason = ERR_reason_error_string(code)) return reason;
+  char text[256];
+  ERR_error_string_n(code, text, sizeof text);
   return text;
+}
+
+/// What OpenSSL complained about on this thread: the first thing, the others follow from it.
+std::string openssl_error() {
+  const auto code = ERR_peek_error();
+  ERR_clear_error();
+  return reason_text(code);
+}
+
+/// Why a file cannot be used; empty: it can be read, at least. OpenSSL itself tells it in its own language.
+std::string unreadable(const char* what, const std::string& file_name) {
+  struct stat status;
+  const int fd = open(file_name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  std::string error;
+  if (fd < 0) {
+    error = std::strerror(errno);
+  } else if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+    error = std::strerror(EISDIR);
+  }
+  if (fd >= 0) close(fd);
+  return error.empty() ? error : fmt::format("cannot read the {} '{}': {}", what, file_name, error);
+}
+
+/// A server that starts by itself has nobody to ask.
+int no_passphrase(char*, int, int, void*) {
+  return -1;
 }
 
 int protocol_version(std::string_view name) {
@@ -63,10 +94,30 @@ std::string configure(SSL_CTX* context, const config::TlsSettings& settings) {
                                    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   if (SSL_CTX_set_min_proto_version(context, protocol_version(settings.min_protocol)) != 1)
     return "the protocol '" + settings.min_protocol + "' is not available: " + openssl_error();
+  const std::pair<const char*, const std::string&> files[] = {{"certificate", settings.cert_file},
+                                                              {"key", settings.key_file},
+                                                              {"authorities", settings.ca_file},
+                                                              {"parameters", settings.dhparams_file}};
+  for (const auto& [what, name] : files) {
+    if (name.empty()) continue;
+    if (const std::string error = unreadable(what, name); !error.empty()) return error;
+  }
   if (SSL_CTX_use_certificate_chain_file(context, settings.cert_file.c_str()) != 1)
     return "cannot use the certificate '" + settings.cert_file + "': " + openssl_error();
-  if (SSL_CTX_use_PrivateKey_file(context, settings.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    return "cannot use the key '" + settings.key_file + "': " + openssl_error();
+  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+  if (SSL_CTX_use_PrivateKey_file(context, settings.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const auto code = ERR_peek_last_error();
+    const std::string key = "the key '" + settings.key_file + "'";
+    if (ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+                                              ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH))
+      return key + " does not belong to the certificate '" + settings.cert_file + "'";
+    for (unsigned long each; (each = ERR_get_error()) != 0;) {
+      if (ERR_GET_LIB(each) == ERR_LIB_PEM && ERR_GET_REASON(each) == PEM_R_BAD_PASSWORD_READ)
+        return "cannot use " + key + ": it is protected by a passphrase; take one that is not";
+    }
+    ERR_clear_error();
+    return "cannot use " + key + ": " + reason_text(code);
+  }
   if (!settings.ca_file.empty()) {
     if (SSL_CTX_load_verify_locations(context, settings.ca_file.c_str(), nullptr) != 1)
       return "cannot use the authorities in '" + settings.ca_file + "': " + openssl_error();
@@ -207,8 +258,27 @@ class TlsGateway::Connection final : public std::enable_shared_from_this<TlsGate
     thread_.loop.call([self = shared_from_this()] { self->advance(); });
   }
 
+  /// Whether the client has begun to speak TLS. One that speaks in clear is told apart by its first byte:
+  /// OpenSSL wants five, and a driver waits for an answer after four.
+  bool greeted() {
+    constexpr char kHandshakeRecord = 0x16;
+    char first = 0;
+    const ssize_t got = recv(client_.fd(), &first, 1, MSG_PEEK);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+      client_.wait(true);
+      return false;
+    }
+    greeted_ = got == 1 && first == kHandshakeRecord;
+    if (!greeted_) {
+      if (got == 1) log::debug("closed a connection that does not speak TLS");
+      close();
+    }
+    return greeted_;
+  }
+
   /// True: done.
   bool shake_hands() {
+    if (!greeted_ && !greeted()) return false;
     const int result = SSL_do_handshake(ssl_);
     if (result != 1) {
       if (!waits(result)) {
@@ -330,6 +400,7 @@ class TlsGateway::Connection final : public std::enable_shared_from_this<TlsGate
   std::unique_ptr<Side> server_;  ///< once the handshake is done
   std::string to_server_;         ///< what its socket has no room for
   std::string to_client_;
+  bool greeted_ = false;
   bool client_ended_ = false;
   bool server_ended_ = false;
   bool counted_ = false;

@@ -4,6 +4,7 @@
 Ends with 'N passed, N failed, N skipped'.
 """
 
+import base64
 import contextlib
 import http.server
 import os
@@ -405,15 +406,129 @@ def tls_with_certificates_of_clients(scratch):
 @test
 def tls_files_that_cannot_be_used(scratch):
     keys = test_keys.make(scratch / "keys")
-    for key, cert, message in [("nosuch", "server.pem", "nosuch"), ("server.key", "nosuch", "nosuch"),
-                               ("client.key", "server.pem", "client.key"), ("names", "server.pem", "names")]:
-        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin",
-                           "--driver-tls-key", str(keys / key), "--driver-tls-cert", str(keys / cert))
-        expect(status == 1 and "TLS: cannot use" in text and message in text, status, text)
-    for option, value in (("--tls-ciphers", "NOSUCH"), ("--tls-ecdh-curve", "nosuch"), ("--tls-dhparams", "/nosuch")):
+    subprocess.run(["openssl", "ec", "-in", str(keys / "server.key"), "-aes256", "-passout", "pass:x", "-out",
+                    str(keys / "secret.key")], check=True, stderr=subprocess.DEVNULL)
+    for key, cert, message in [
+            ("nosuch", "server.pem", "cannot read the key '{}/nosuch': No such file"),
+            ("server.key", "nosuch", "cannot read the certificate '{}/nosuch': No such file"),
+            ("server.key", ".", "cannot read the certificate '{}': Is a directory"),
+            ("client.key", "server.pem", "the key '{0}/client.key' does not belong to the certificate '{0}/server.pem'"),
+            ("secret.key", "server.pem", "cannot use the key '{}/secret.key': it is protected by a passphrase"),
+            ("names", "server.pem", "cannot use the key '{}/names': "),
+            ("server.key", "names", "cannot use the certificate '{}/names': it holds nothing of the kind in PEM form")]:
+        for port in ("driver", "http"):
+            status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--http-port", "0",
+                               "--%s-tls-key" % port, str(keys / key), "--%s-tls-cert" % port, str(keys / cert))
+            expect(status == 1 and "TLS: " + message.format(keys) in text, status, text)
+    for option, value in (("--tls-ciphers", "NOSUCH"), ("--tls-ecdh-curve", "nosuch"), ("--tls-dhparams", "/nosuch"),
+                          ("--driver-tls-ca", "/nosuch"), ("--driver-tls-ca", str(keys / "names"))):
         status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin", option, value,
                            "--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"))
-        expect(status == 1 and "TLS: " in text, status, text)
+        expect(status == 1 and "TLS: " in text and value in text, status, text)
+    expect(not (scratch / "data").exists())
+
+
+@contextlib.contextmanager
+def encrypted(scratch, *options):
+    """A server with TLS by a configuration file, and a context that trusts it."""
+    keys = test_keys.make(scratch / "keys")
+    config = scratch / "reqld.conf"
+    config.write_text("driver-tls-key=%s\ndriver-tls-cert=%s\n" % (keys / "server.key", keys / "server.pem"))
+    with Server("--config-file", str(config), *options) as server:
+        yield server, ssl.create_default_context(cafile=str(keys / "ca.pem"))
+
+
+@test
+def a_thousand_tls_connections(scratch):
+    with encrypted(scratch) as (server, trusted):
+        threads_before = len(os.listdir("/proc/%d/task" % server.process.pid))
+        connections = [Connection(server.port, tls=trusted) for _ in range(1000)]
+        for token in [(connection, connection.send([1, [24, [1, n]]])) for n, connection in enumerate(connections)]:
+            expect(token[0].receive()[0] == token[1])
+        expect(len(os.listdir("/proc/%d/task" % server.process.pid)) == threads_before)
+        ends_within(server, 5)
+        for connection in connections:
+            expect(connection.sock.recv(1) == b"")
+            connection.close()
+
+
+@test
+def half_tls_handshakes(scratch):
+    """Clients that say nothing, or only half of it, hold up nobody, and are closed after a while."""
+    with encrypted(scratch) as (server, trusted):
+        began = time.monotonic()
+        strangers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        for n, stranger in enumerate(strangers):
+            stranger.settimeout(30)
+            if n % 2:
+                stranger.sendall(b"\x16\x03\x01\x02\x00\x01")  # the first bytes of a greeting
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        plain.sendall(struct.pack("<I", 0x34C2BDC3))
+        with contextlib.suppress(ConnectionResetError):
+            while plain.recv(100):  # an alert maybe, then the end
+                pass
+        expect(time.monotonic() - began < 5, "a client in clear was kept")
+        with Connection(server.port, tls=trusted) as connection:
+            expect(connection.run([24, [1, 2]]) == 3)
+            expect(time.monotonic() - began < 5, "others had to wait")
+            for stranger in strangers:
+                with contextlib.suppress(ConnectionResetError):
+                    expect(stranger.recv(1) == b"")
+                stranger.close()
+            expect(5 < time.monotonic() - began < 20, time.monotonic() - began)
+            expect(connection.run([24, [1, 2]]) == 3)
+
+
+@test
+def files_feeds_and_stop_over_tls(scratch):
+    with encrypted(scratch) as (server, trusted), Connection(server.port, tls=trusted) as one, \
+            Connection(server.port, tls=trusted) as two:
+        table = [15, [[14, ["test"]], "t"]]
+        one.run([60, [[14, ["test"]], "t"]])
+        feed = two.send([1, [152, [table]]])
+
+        def change():
+            while True:
+                token, reply = two.receive()
+                expect(token == feed)
+                two.ask_for_more(feed)
+                if reply["r"]:
+                    return reply["r"][0]
+
+        two.receive()  # the feed is open
+        two.ask_for_more(feed)
+        # Forty megabytes, in, back, and to a feed.
+        file = base64.b64encode(os.urandom(40_000_000)).decode()
+        expect(one.run([56, [table, {"id": 1, "file": {"$reql_type$": "BINARY", "data": file}}]])["inserted"] == 1)
+        expect(change()["new_val"]["file"]["data"] == file)
+        expect(one.run([16, [table, 1]])["file"]["data"] == file)
+        one.run([54, [table]])
+        expect(change()["new_val"] is None)
+        two.sock.sendall(struct.pack("<qI", feed, 3) + b"[3]")
+        for _ in range(2):  # the end answers both what was asked for and the STOP
+            token, reply = two.receive()
+            expect(token == feed and reply["t"] == 2, reply)
+        expect(two.run([24, [1, 2]]) == 3)
+
+
+@test
+def sigterm_with_tls_connections_of_every_kind(scratch):
+    with encrypted(scratch) as (server, trusted):
+        idle, deaf, fed = (Connection(server.port, tls=trusted) for _ in range(3))
+        stranger = socket.create_connection(("127.0.0.1", server.port))
+        table = [15, [[14, ["test"]], "t"]]
+        fed.run([60, [[14, ["test"]], "t"]])
+        fed.send([1, [152, [table]]])
+        for _ in range(64):
+            deaf.send([1, [51, [[173, [100000]], "array"]]])
+        time.sleep(0.5)
+        ends_within(server, 5)
+        for connection in (idle, fed):
+            with contextlib.suppress(ConnectionResetError):
+                while connection.sock.recv(65536):
+                    pass
+        for connection in (idle, deaf, fed, stranger):
+            connection.close()
 
 
 @test
