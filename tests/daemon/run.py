@@ -11,6 +11,7 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -25,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import test_keys  # noqa: E402
 from reql_wire import Connection, ReplyError  # noqa: E402
-from reqld_server import Server, default_binary  # noqa: E402
+from reqld_server import ROOT, Server, default_binary  # noqa: E402
 from runner import Skipped, eventually, expect, main, test  # noqa: E402
 
 
@@ -83,6 +84,20 @@ def help_and_version(_):
     expect(run("help") == (0, text))
     status, text = run("--version")
     expect(status == 0 and re.match(r"reqld \d+\.\d+\.\d+", text), text)
+
+
+@test
+def the_image_has_all_that_its_build_reads(scratch):
+    """Configures what .dockerignore lets into the image's build."""
+    if shutil.which("cmake") is None:
+        raise Skipped("no cmake")
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if line.startswith("!"):
+            (scratch / line[1:]).parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-r", str(ROOT / line[1:]), str(scratch / line[1:])], check=True)
+    done = subprocess.run(["cmake", "-S", ".", "--preset", "release"], cwd=scratch, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300, check=False)
+    expect(done.returncode == 0, done.stderr)
 
 
 @test
