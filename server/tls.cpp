@@ -33,7 +33,9 @@ constexpr int kStepsPerTurn = 32;  // then other connections of the thread get t
 
 std::string reason_text(unsigned long code) {
   if (code == 0) return "unknown error";
-  if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+  // OpenSSL's decoders call "unsupported" whatever they find nothing in.
+  if ((ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+      ERR_GET_REASON(code) == ERR_R_UNSUPPORTED)
     return "it holds nothing of the kind in PEM form";
   if (const char* const reason = ERR_reason_error_string(code)) return reason;
   char text[256];
@@ -111,12 +113,12 @@ std::string configure(SSL_CTX* context, const config::TlsSettings& settings) {
     if (ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
                                               ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH))
       return key + " does not belong to the certificate '" + settings.cert_file + "'";
+    const std::string reason = reason_text(ERR_peek_error());
     for (unsigned long each; (each = ERR_get_error()) != 0;) {
       if (ERR_GET_LIB(each) == ERR_LIB_PEM && ERR_GET_REASON(each) == PEM_R_BAD_PASSWORD_READ)
         return "cannot use " + key + ": it is protected by a passphrase; take one that is not";
     }
-    ERR_clear_error();
-    return "cannot use " + key + ": " + reason_text(code);
+    return "cannot use " + key + ": " + reason;
   }
   if (!settings.ca_file.empty()) {
     if (SSL_CTX_load_verify_locations(context, settings.ca_file.c_str(), nullptr) != 1)

@@ -429,7 +429,7 @@ def tls_files_that_cannot_be_used(scratch):
             ("server.key", ".", "cannot read the certificate '{}': Is a directory"),
             ("client.key", "server.pem", "the key '{0}/client.key' does not belong to the certificate '{0}/server.pem'"),
             ("secret.key", "server.pem", "cannot use the key '{}/secret.key': it is protected by a passphrase"),
-            ("names", "server.pem", "cannot use the key '{}/names': "),
+            ("names", "server.pem", "cannot use the key '{}/names': it holds nothing of the kind in PEM form"),
             ("server.key", "names", "cannot use the certificate '{}/names': it holds nothing of the kind in PEM form")]:
         for port in ("driver", "http"):
             status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--http-port", "0",
@@ -660,6 +660,30 @@ def sigterm_while_everything_waits(_):
         over.set()
         web.shutdown()
         web.server_close()
+
+
+@test
+def sigterm_during_heavy_work(_):
+    """An index being built, a huge insert, a sort and a delete of everything: none of it holds up the end."""
+    table, other = [15, [[14, ["test"]], "t"]], [15, [[14, ["test"]], "u"]]
+    body = [69, [[2, [1]], {"id": [10, [1]], "text": "x" * 100}]]
+    with Server() as server:
+        with Connection(server.port) as admin:
+            for name in ("t", "u"):
+                admin.run([60, [[14, ["test"]], name]])
+            admin.run([56, [table, [38, [[173, [150_000]], body]]]], durability="soft", array_limit=1_000_000)
+        for work in ([75, [table, "n", [69, [[2, [1]], [170, [[10, [1]], "text"]]]]]],
+                     [56, [other, [38, [[173, [3_000_000]], body]]]],
+                     [43, [[41, [table, "text"]]]],
+                     [54, [table]]):
+            with Connection(server.port) as busy:
+                busy.send([1, work, {"array_limit": 1_000_000}])
+                time.sleep(0.3)
+                ends_within(server, 5)
+            expect("stopping" in server.log() and server.log().rstrip().endswith("stopped"), server.log()[-1000:])
+            server.start()
+        with Connection(server.port) as admin:
+            expect(admin.run([43, [table]]) == len(admin.run([38, [table, [69, [[2, [1]], [170, [[10, [1]], "id"]]]]]])))
 
 
 @test
