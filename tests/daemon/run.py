@@ -77,6 +77,9 @@ def listening_addresses(port):
     return found
 
 
+RESOURCE_LIMIT = 2000000  # as an error reply names it
+
+
 @test
 def help_and_version(_):
     status, text = run("--help")
@@ -544,6 +547,25 @@ def sigterm_with_tls_connections_of_every_kind(scratch):
                     pass
         for connection in (idle, deaf, fed, stranger):
             connection.close()
+
+
+@test
+def query_memory(_):
+    """A value that takes more is refused before its memory is taken."""
+    with Server("--query-memory", "100") as server, Connection(server.port) as connection:
+        def repeated(times):  # an array of so many arrays of 9 MB, each the same one
+            inner = [51, [[38, [[173, [90_000]], [69, [[2, [1]], "x" * 100]]]], "array"]]
+            outer = [51, [[38, [[173, [times]], [69, [[2, [3]], [10, [2]]]]]], "array"]]
+            return [43, [[64, [[69, [[2, [2]], outer]], inner]]]]
+        expect(connection.run(repeated(3)) == 3)
+        try:
+            expect(False, connection.run(repeated(400)))
+        except ReplyError as error:
+            expect("Value too large" in str(error) and error.reply["e"] == RESOURCE_LIMIT, error.reply)
+        with open("/proc/%d/status" % server.process.pid, encoding="ascii") as status:
+            peak_kb = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
+        expect(peak_kb < 400_000, peak_kb)
+        expect(connection.run([24, [1, 2]]) == 3)
 
 
 @test
