@@ -10,7 +10,11 @@ namespace reqld::reql {
 
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
                js::Pool& javascript)
-    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)),
+    : options_(std::move(options)),
+      database_(database),
+      fetcher_(fetcher),
+      javascript_(javascript),
+      feeds_(std::make_unique<FeedHub>(database)),
       permissions_(std::make_unique<PermissionCache>(database)),
       running_(std::make_unique<RunningQueries>()) {
   set_max_value_bytes(options_.query_memory_bytes);
