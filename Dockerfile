@@ -32,8 +32,11 @@ WORKDIR /data
 # 28015: drivers.  8080: administration and metrics over HTTP.  29015, RethinkDB's port between the servers of a
 # cluster, is not used.
 EXPOSE 28015 8080
-# A driver's first four bytes must get the greeting that a driver waits for.
+# A driver's first four bytes must get the greeting that a driver waits for; where the driver port speaks TLS, the HTTP
+# port is asked.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["bash", "-c", "\
-exec 3<>/dev/tcp/127.0.0.1/28015 && printf '\\xc3\\xbd\\xc2\\x34' >&3 && \
-IFS= read -r -d '' -t 4 greeting <&3 && [[ $greeting == *'\"success\":true'* ]]"]
+{ exec 3<>/dev/tcp/127.0.0.1/28015 && printf '\\xc3\\xbd\\xc2\\x34' >&3 && \
+IFS= read -r -d '' -t 2 greeting <&3 && [[ $greeting == *'\"success\":true'* ]]; } || \
+{ exec 4<>/dev/tcp/127.0.0.1/8080 && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&4 && \
+read -r -t 2 _ status _ <&4 && [[ $status == 200 ]]; }"]
 CMD ["reqld", "--bind", "all"]

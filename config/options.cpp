@@ -51,14 +51,25 @@ po::options_description supported() {
        "queries running at a time on one connection (default: 1024)")  //
       ("max-cursors-per-connection", po::value<Text>(),
        "open cursors and changefeeds on one connection (default: 100000)");
+  po::options_description tls("TLS options (files are PEM)");
+  tls.add_options()                                                                                     //
+      ("driver-tls-key", po::value<Text>(), "the key of the driver port, which then speaks TLS")        //
+      ("driver-tls-cert", po::value<Text>(), "its certificate, with the chain above it")                //
+      ("driver-tls-ca", po::value<Text>(), "drivers must show a certificate signed by one of these")    //
+      ("http-tls-key", po::value<Text>(), "the key of the HTTP port, which then speaks HTTPS")          //
+      ("http-tls-cert", po::value<Text>(), "its certificate, with the chain above it")                  //
+      ("tls-min-protocol", po::value<Text>(), "TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3 (default: TLSv1.2)")  //
+      ("tls-ciphers", po::value<Text>(), "the ciphers to use, in OpenSSL's notation")                   //
+      ("tls-ecdh-curve", po::value<Text>(), "the curves to use, in OpenSSL's notation")                 //
+      ("tls-dhparams", po::value<Text>(), "a file with Diffie-Hellman parameters");
   po::options_description process("Server options");
   process.add_options()                                                                   //
       ("server-name,n", po::value<Text>(), "the server's name (default: the machine's)")  //
       ("server-tag,t", po::value<Texts>(), "a tag of this server; repeatable")            //
       ("initial-password", po::value<Text>(),
-       "the password of `admin` in a new directory; `auto` prints a random one")                //
-      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                    //
-      ("query-memory", po::value<Text>(), "megabytes that one query may take (default: 1024)")  //
+       "the password of `admin` in a new directory; `auto` prints a random one")                           //
+      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                               //
+      ("query-memory", po::value<Text>(), "megabytes that one value of a query may take (default: 1024)")  //
       ("commit-log-hours", po::value<Text>(),
        "keep the log of commits for so long, so that `reqld restore` can go on from a backup to a point in "
        "time "
@@ -86,7 +97,7 @@ po::options_description supported() {
   po::options_description help("Help options");
   help.add_options()("help,h", "print this")("version,v", "print the version");
   po::options_description all;
-  return all.add(files).add(network).add(process).add(http).add(help);
+  return all.add(files).add(network).add(tls).add(process).add(http).add(help);
 }
 
 struct Foreign {
@@ -107,12 +118,11 @@ constexpr Foreign kForeign[] = {
     {"cluster-port", true, "cluster-port has no effect: reqld is a single server"},
     {"bind-cluster", true, "bind-cluster has no effect: reqld is a single server"},
     {"canonical-address", true, "canonical-address has no effect: reqld is a single server"},
+    {"cluster-tls-key", true, "cluster-tls-key has no effect: reqld is a single server"},
+    {"cluster-tls-cert", true, "cluster-tls-cert has no effect: reqld is a single server"},
+    {"cluster-tls-ca", true, "cluster-tls-ca has no effect: reqld is a single server"},
     {"cluster-reconnect-timeout", true, "cluster-reconnect-timeout has no effect: reqld is a single server"},
 };
-
-constexpr const char* kTls[] = {"http-tls-key",     "http-tls-cert",   "driver-tls-key",   "driver-tls-cert",
-                                "driver-tls-ca",    "cluster-tls-key", "cluster-tls-cert", "cluster-tls-ca",
-                                "tls-min-protocol", "tls-ciphers",     "tls-ecdh-curve",   "tls-dhparams"};
 
 po::options_description make_everything() {
   po::options_description all = supported();
@@ -125,7 +135,6 @@ po::options_description make_everything() {
     }
   }
   foreign.add_options()("join,j", po::value<Texts>(), "");
-  for (const char* name : kTls) foreign.add_options()(name, po::value<Text>(), "");
   return all.add(foreign);
 }
 
@@ -237,6 +246,29 @@ std::uint16_t with_offset(std::uint16_t port, int offset) {
   return static_cast<std::uint16_t>(port + offset);
 }
 
+/// `port`: driver or http.
+TlsSettings tls_settings(const po::variables_map& values, const std::string& port) {
+  TlsSettings tls;
+  const auto name = [&](const char* part) { return port + "-tls-" + part; };
+  set_text(values, name("key").c_str(), tls.key_file);
+  set_text(values, name("cert").c_str(), tls.cert_file);
+  if (tls.key_file.empty() != tls.cert_file.empty())
+    throw Refusal(fmt::format("--{} and --{} must be given together.", name("key"), name("cert")));
+  if (port == "driver") set_text(values, "driver-tls-ca", tls.ca_file);
+  if (!tls.ca_file.empty() && !tls.enabled())
+    throw Refusal("--driver-tls-ca wants --driver-tls-key and --driver-tls-cert too.");
+  set_text(values, "tls-min-protocol", tls.min_protocol);
+  constexpr std::string_view kProtocols[] = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+  if (std::find(std::begin(kProtocols), std::end(kProtocols), tls.min_protocol) == std::end(kProtocols)) {
+    throw Refusal(fmt::format("--tls-min-protocol must be TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3, not '{}'.",
+                              tls.min_protocol));
+  }
+  set_text(values, "tls-ciphers", tls.ciphers);
+  set_text(values, "tls-ecdh-curve", tls.ecdh_curve);
+  set_text(values, "tls-dhparams", tls.dhparams_file);
+  return tls;
+}
+
 LogLevel parse_level(const std::string& text) {
   constexpr const char* kNames[] = {"debug", "info", "notice", "warn", "error"};
   for (int i = 0; i < 5; ++i) {
@@ -263,11 +295,6 @@ std::string machine_name() {
 }
 
 void note_foreign(const po::variables_map& values, Options& options) {
-  for (const char* name : kTls) {
-    if (values.count(name) != 0) {
-      throw Refusal(fmt::format("--{}: reqld does not speak TLS yet; put a TLS proxy in front of it.", name));
-    }
-  }
   if (values.count("join") != 0) throw Refusal("--join: reqld is a single server and cannot join a cluster.");
   for (const Foreign& option : kForeign) {
     if (values.count(option.name) != 0 && option.note != nullptr) options.notes.emplace_back(option.note);
@@ -291,6 +318,8 @@ Options interpret(const po::variables_map& values) {
   options.driver_port = with_offset(options.driver_port, offset);
   options.http_port = with_offset(options.http_port, offset);
   options.http_admin = values.count("no-http-admin") == 0;
+  options.driver_tls = tls_settings(values, "driver");
+  options.http_tls = tls_settings(values, "http");
   set_number(values, "max-connections", options.max_connections, 1, kMany);
   set_number(values, "max-queries-per-connection", options.max_queries_per_connection, 1, kMany);
   set_number(values, "max-cursors-per-connection", options.max_cursors_per_connection, 1, kMany);

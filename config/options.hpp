@@ -10,6 +10,19 @@ namespace reqld::config {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kNotice, kWarn, kError };
 
+/// TLS of one port. The port speaks in clear when there is no key. All files are PEM.
+struct TlsSettings {
+  std::string key_file;
+  std::string cert_file;  ///< the certificate, and the chain above it
+  std::string ca_file;    ///< not empty: clients must show a certificate that one of these has signed
+  std::string min_protocol = "TLSv1.2";
+  std::string ciphers;     ///< OpenSSL's notation, for up to TLSv1.2; empty: OpenSSL's choice
+  std::string ecdh_curve;  ///< one or several with colons between; empty: OpenSSL's choice
+  std::string dhparams_file;
+
+  bool enabled() const { return !key_file.empty(); }
+};
+
 /// The settings of `serve`, with their defaults. Names are RethinkDB's where it has the setting.
 struct Options {
   // Files
@@ -24,6 +37,8 @@ struct Options {
   std::uint16_t driver_port = 28015;  ///< 0: any free one. The offset is added already.
   std::uint16_t http_port = 8080;
   bool http_admin = true;
+  TlsSettings driver_tls;
+  TlsSettings http_tls;
 
   // Identity
   std::string server_name;  ///< empty: from the machine's host name

@@ -3,6 +3,7 @@
 
 #include "datum/datum.hpp"
 #include "datum/encoding.hpp"
+#include "datum/limits.hpp"
 
 namespace reqld {
 
@@ -93,7 +94,9 @@ void ArrayBuilder::add(const Datum& d) {
   offsets_.push_back(static_cast<std::uint32_t>(data_.size()));
   std::uint8_t scratch[kMaxScalarBytes];
   const std::uint8_t* bytes = encoded_bytes(d, scratch);
-  data_.append(reinterpret_cast<const char*>(bytes), encoded_size_at(bytes));
+  const std::size_t size = encoded_size_at(bytes);
+  check_value_bytes(data_.size() + size);
+  data_.append(reinterpret_cast<const char*>(bytes), size);
   const std::uint8_t own = flags_at(bytes);
   if ((own & kContainerHasBlob) != 0) keep_older(source_, d.blob_source());
   flags_ |= own;

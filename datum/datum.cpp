@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "datum/encoding.hpp"
+#include "datum/limits.hpp"
 
 namespace reqld {
 
@@ -44,6 +45,7 @@ Datum Datum::string(std::string_view s) {
     if (!s.empty()) std::memcpy(reinterpret_cast<char*>(&d) + 2, s.data(), s.size());
     return d;
   }
+  check_value_bytes(s.size());
   const Ref<Buffer> buffer = Buffer::make(1 + varint_size(s.size()) + s.size());
   std::uint8_t* p = buffer->data();
   *p++ = static_cast<std::uint8_t>(Tag::kString);

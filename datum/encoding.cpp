@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "datum/limits.hpp"
+
 namespace reqld {
 
 namespace encoding {
@@ -24,6 +26,7 @@ bool fits(std::int64_t n) {
 
 ContainerHeader::ContainerHeader(std::size_t count_in, std::size_t data_bytes_in)
     : count(count_in), data_bytes(data_bytes_in), width(0) {
+  check_value_bytes(data_bytes);
   constexpr std::uint64_t kLimits[] = {0xff, 0xffff, 0xffffffff};
   while (data_bytes + ((count + 1) << width) > kLimits[width]) {
     if (++width == 3)

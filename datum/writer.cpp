@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "datum/encoding.hpp"
+#include "datum/limits.hpp"
 
 namespace reqld {
 
@@ -20,8 +21,10 @@ constexpr std::size_t kFirstOffsets = 32;
 
 std::uint8_t* DatumWriter::reserve(std::size_t n) {
   const std::size_t have = buffer_ ? buffer_->size() : 0;
-  if (used_ + n > have)
+  if (used_ + n > have) {
+    check_value_bytes(used_ + n);
     buffer_ = Buffer::resize(std::move(buffer_), std::max({have * 2, used_ + n, kFirstBytes}));
+  }
   return data() + used_;
 }
 

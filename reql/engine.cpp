@@ -1,5 +1,6 @@
 #include "reql/engine.hpp"
 
+#include "datum/limits.hpp"
 #include "reql/feeds/hub.hpp"
 #include "reql/permissions.hpp"
 #include "reql/running_queries.hpp"
@@ -9,9 +10,15 @@ namespace reqld::reql {
 
 Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
                js::Pool& javascript)
-    : options_(std::move(options)), database_(database), fetcher_(fetcher), javascript_(javascript), feeds_(std::make_unique<FeedHub>(database)),
+    : options_(std::move(options)),
+      database_(database),
+      fetcher_(fetcher),
+      javascript_(javascript),
+      feeds_(std::make_unique<FeedHub>(database)),
       permissions_(std::make_unique<PermissionCache>(database)),
-      running_(std::make_unique<RunningQueries>()) {}
+      running_(std::make_unique<RunningQueries>()) {
+  set_max_value_bytes(options_.query_memory_bytes);
+}
 
 Engine::~Engine() = default;
 

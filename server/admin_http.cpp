@@ -121,8 +121,7 @@ struct AdminHttp::Impl {
   void accept(Tcp::acceptor* acceptor) {
     acceptor->async_accept([this, acceptor](beast::error_code error, Tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && shared.connections < kMaxConnections)
-        std::make_shared<Connection>(std::move(socket), shared)->read();
+      if (!error && shared.connections < kMaxConnections) serve(std::move(socket));
       if (!error) return accept(acceptor);
       // Out of descriptors, most likely: not again at once.
       retry.expires_after(std::chrono::milliseconds(200));
@@ -132,15 +131,34 @@ struct AdminHttp::Impl {
     });
   }
 
+  void serve(Tcp::socket socket) {
+    if (!gateway) return std::make_shared<Connection>(std::move(socket), shared)->read();
+    beast::error_code ignored;
+    socket.native_non_blocking(true, ignored);
+    const int fd = socket.release(ignored);
+    if (fd < 0) return;
+    gateway->adopt(fd, tls, [this](int clear) {
+      asio::post(io, [this, clear] {
+        // Of another family, which matters to nothing that is done with it.
+        std::make_shared<Connection>(Tcp::socket(io, Tcp::v4(), clear), shared)->read();
+      });
+    });
+  }
+
   Shared shared;  // outlives the connections, which the loop owns
   asio::io_context io{1};
   asio::steady_timer retry{io};
   std::vector<std::unique_ptr<Tcp::acceptor>> acceptors;
   std::thread thread;
+  std::shared_ptr<const TlsContext> tls;
+  std::unique_ptr<TlsGateway> gateway;  // null without TLS
 };
 
-AdminHttp::AdminHttp(std::vector<ListeningSocket> sockets, Content content)
+AdminHttp::AdminHttp(std::vector<ListeningSocket> sockets, Content content,
+                     std::shared_ptr<const TlsContext> tls)
     : impl_(std::make_unique<Impl>(std::move(content))) {
+  impl_->tls = std::move(tls);
+  if (impl_->tls) impl_->gateway = std::make_unique<TlsGateway>(1);
   for (auto& socket : sockets) impl_->listen(std::move(socket));
   impl_->thread = std::thread([this] { impl_->io.run(); });
   pthread_setname_np(impl_->thread.native_handle(), "admin-http");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/listener.hpp"
+#include "server/tls.hpp"
 
 namespace reqld::server {
 
@@ -20,7 +21,9 @@ class AdminHttp {
     std::function<bool()> healthy;
   };
 
-  AdminHttp(std::vector<ListeningSocket> sockets, Content content);
+  /// With `tls` it is HTTPS.
+  AdminHttp(std::vector<ListeningSocket> sockets, Content content,
+            std::shared_ptr<const TlsContext> tls = nullptr);
   /// Closes all its connections.
   ~AdminHttp();
 

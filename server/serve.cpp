@@ -24,6 +24,7 @@
 #include "server/metrics.hpp"
 #include "server/process.hpp"
 #include "server/server.hpp"
+#include "server/tls.hpp"
 
 namespace reqld::server {
 namespace {
@@ -89,6 +90,11 @@ int serve(const config::Options& options, bool create) {
     http = ListeningSocket::open(options.http_addresses, options.http_port);
     if (!http.error.empty()) return fail(http.error);
   }
+  // The keys too may be for root only.
+  const auto driver_tls = TlsContext::load(options.driver_tls);
+  if (!driver_tls.error.empty()) return fail(driver_tls.error);
+  const auto http_tls = TlsContext::load(options.http_tls);
+  if (!http_tls.error.empty()) return fail(http_tls.error);
   std::function<void()> ready = [] {};
   if (options.daemon) {
     if (const std::string error = go_to_background(ready); !error.empty()) return fail(error);
@@ -140,7 +146,7 @@ int serve(const config::Options& options, bool create) {
   std::string ports = fmt::format("driver={}\n", driver.sockets.front().port());
   for (const auto& socket : driver.sockets) log::debug("driver port open at {}", socket.address());
   log::notice("Listening for client driver connections on port {}", driver.sockets.front().port());
-  server.listen(std::move(driver.sockets));
+  server.listen(std::move(driver.sockets), driver_tls.context);
   std::optional<AdminHttp> admin;
   if (!http.sockets.empty()) {
     ports += fmt::format("http={}\n", http.sockets.front().port());
@@ -148,7 +154,8 @@ int serve(const config::Options& options, bool create) {
     admin.emplace(std::move(http.sockets),
                   AdminHttp::Content{.page = [&] { return status_page(server.counters(), identity); },
                                      .metrics = [&] { return metrics_text(server.counters(), identity); },
-                                     .healthy = [&] { return serving.load(); }});
+                                     .healthy = [&] { return serving.load(); }},
+                  http_tls.context);
   }
   RunFile ports_file;
   if (const std::string error = ports_file.write(options.ports_file, ports); !error.empty())

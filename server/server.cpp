@@ -14,6 +14,9 @@
 #include "server/worker_pool.hpp"
 
 namespace reqld::server {
+namespace {
+constexpr std::chrono::milliseconds kLastWords{500};
+}
 
 Server::Server(ServerOptions options, QueryHost& host)
     : options_(std::move(options)),
@@ -31,13 +34,21 @@ Server::~Server() {
   for (auto& reactor : reactors_) reactor->join();
 }
 
-void Server::listen(std::vector<ListeningSocket> sockets) {
+void Server::listen(std::vector<ListeningSocket> sockets, std::shared_ptr<const TlsContext> tls) {
   // The first reactor accepts and deals out: the kernel's own dealing (SO_REUSEPORT) is by hash, and leaves a
   // few long-lived connections on one core.
   EventLoop& loop = reactors_.front()->loop();
+  Listener::Accepted accepted = [this](int fd, reql::ClientInfo client) { accept(fd, std::move(client)); };
+  if (tls) {
+    tls_ = std::make_unique<TlsGateway>(options_.reactors);
+    accepted = [this, &loop, tls](int fd, reql::ClientInfo client) {
+      tls_->adopt(fd, tls, [this, &loop, client = std::move(client)](int clear) {
+        loop.call([this, clear, client] { accept(clear, client); });
+      });
+    };
+  }
   for (auto& socket : sockets) {
-    listeners_.push_back(std::make_unique<Listener>(
-        loop, std::move(socket), [this](int fd, reql::ClientInfo client) { accept(fd, std::move(client)); }));
+    listeners_.push_back(std::make_unique<Listener>(loop, std::move(socket), accepted));
     loop.call([listener = listeners_.back().get()] { listener->start(); });
   }
 }
@@ -105,6 +116,12 @@ bool Server::stop(std::chrono::milliseconds grace, std::chrono::milliseconds lim
     log::error("{} queries did not end when cancelled", running());
     return false;
   }
+  // What was said last still has to go through; a client that does not take it is not waited for long.
+  if (tls_) {
+    const auto patience = std::max(start + grace, std::chrono::steady_clock::now() + kLastWords);
+    tls_->wait_until_sent(std::min(start + limit, patience));
+  }
+  tls_.reset();
   for (auto& reactor : reactors_) reactor->join();
   pool_.reset();
   return true;

@@ -11,6 +11,7 @@
 #include "server/listener.hpp"
 #include "server/query_host.hpp"
 #include "server/server_options.hpp"
+#include "server/tls.hpp"
 
 namespace reqld::server {
 
@@ -24,8 +25,8 @@ class Server {
   /// stop() has to come first.
   ~Server();
 
-  /// Serves connections that come in on these sockets.
-  void listen(std::vector<ListeningSocket> sockets);
+  /// Serves connections that come in on these sockets, with `tls` encrypted ones.
+  void listen(std::vector<ListeningSocket> sockets, std::shared_ptr<const TlsContext> tls = nullptr);
 
   /// Accepts no more, lets running queries finish for `grace`, then cancels them; returns when all
   /// connections are closed and nobody can wake a query any more, or `limit` is over. False: some query did
@@ -45,6 +46,7 @@ class Server {
   std::unique_ptr<WorkerPool> pool_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<TlsGateway> tls_;  ///< null without TLS
   std::atomic<std::uint64_t> refused_{0};
   std::size_t next_reactor_ = 0;  ///< accepting thread
   bool stopped_ = false;

@@ -145,8 +145,14 @@ TEST_CASE("bad options are told clearly") {
   CHECK(error({"--directory", ""}) == "--directory must not be empty.");
   CHECK(error({"-d", "a", "-d", "b"}) != "");
   CHECK(error({"-d", "a", "stray"}) != "");
-  CHECK(error({"--driver-tls-key", "k"}) ==
-        "--driver-tls-key: reqld does not speak TLS yet; put a TLS proxy in front of it.");
+  CHECK(error({"--driver-tls-key", "k"}) == "--driver-tls-key and --driver-tls-cert must be given together.");
+  CHECK(error({"--http-tls-cert", "c"}) == "--http-tls-key and --http-tls-cert must be given together.");
+  CHECK(error({"--driver-tls-ca", "c"}) != "");
+  CHECK(error({"--tls-min-protocol", "SSLv3"}) ==
+        "--tls-min-protocol must be TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3, not 'SSLv3'.");
+  // Boost would fill in the name into itself for ever.
+  CHECK(error({"--%original_token%"}) ==
+        "Cannot understand '--%original_token%'. `reqld help` lists the options.");
   CHECK(error({"--join", "host:29015"}) == "--join: reqld is a single server and cannot join a cluster.");
   CHECK(error({"-j", "host:29015"}) != "");
   // Boost would fill in the name into itself for ever.
@@ -181,6 +187,18 @@ TEST_CASE("a configuration file") {
   CHECK_FALSE(o.http_admin);
   CHECK(o.daemon);
   CHECK(o.initial_password == "se#cret=x");
+}
+
+TEST_CASE("TLS of either port") {
+  const auto line = parse_command_line({"--driver-tls-key", "k", "--driver-tls-cert", "c", "--driver-tls-ca",
+                                        "a", "--tls-min-protocol", "TLSv1.3", "--tls-ciphers", "HIGH"});
+  CHECK(line.error.empty());
+  CHECK(line.options.driver_tls.enabled());
+  CHECK(line.options.driver_tls.cert_file == "c");
+  CHECK(line.options.driver_tls.ca_file == "a");
+  CHECK(line.options.driver_tls.min_protocol == "TLSv1.3");
+  CHECK(line.options.driver_tls.ciphers == "HIGH");
+  CHECK_FALSE(line.options.http_tls.enabled());
 }
 
 TEST_CASE("errors in a configuration file name the line") {

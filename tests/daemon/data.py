@@ -4,7 +4,6 @@
 Ends with 'N passed, N failed, N skipped'.
 """
 
-import argparse
 import base64
 import errno
 import os
@@ -14,43 +13,26 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 
 import storage_reader  # noqa: E402
 from reql_wire import Connection, ReplyError  # noqa: E402
-from reqld_server import Server  # noqa: E402
+from reqld_server import Server, default_binary  # noqa: E402
+from runner import Skipped, eventually, expect, main, test  # noqa: E402
 
-BINARY = None
-TESTS = []
 TABLE_CREATE, INSERT, GET, COUNT, DELETE, INDEX_CREATE, INDEX_WAIT, HAS_FIELDS = 60, 56, 16, 43, 54, 75, 140, 32
 T = [15, [[14, ["test"]], "t"]]
 ISSUES = [15, [[14, ["rethinkdb"]], "current_issues"]]
 
 
-class Skipped(Exception):
-    """A test that cannot run here; its text is the reason."""
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(condition, *what):
-    if not condition:
-        raise AssertionError(" ".join(str(w) for w in what) or "not as expected")
-
-
 def run(*arguments, stdin=subprocess.DEVNULL, timeout=120, **options):
     """Runs the binary to its end: (exit status, stdout, stderr)."""
-    done = subprocess.run([BINARY, *map(str, arguments)], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=timeout, **options)
+    done = subprocess.run([default_binary(), *map(str, arguments)], stdin=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=timeout, **options)
     return done.returncode, done.stdout, done.stderr.decode()
 
 
@@ -58,15 +40,6 @@ def must(*arguments, **options):
     status, out, err = run(*arguments, **options)
     expect(status == 0, arguments, status, out[-2000:], err)
     return out, err
-
-
-def eventually(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def binary(size, fill_byte):
@@ -133,7 +106,7 @@ def clear_errors(scratch):
 @test
 def backup_of_a_running_server(scratch):
     """To a file, a directory, a pipe and a named pipe, while writes go on; each restores to a sound database."""
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection)
         stop = threading.Event()
@@ -178,7 +151,7 @@ def backup_of_a_running_server(scratch):
         else:
             must("restore", "-d", target, backup)
         checked(target)
-        with Server(directory=target, binary=BINARY) as server:
+        with Server(directory=target) as server:
             rows = everything(server)
         expect(sum(isinstance(i, int) for i in rows) == 500)
         pairs = [i for i in rows if isinstance(i, str)]
@@ -188,12 +161,12 @@ def backup_of_a_running_server(scratch):
 
 @test
 def backup_of_a_stopped_server(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection, 200)
         before = everything(server)
     must("backup", "-d", scratch / "data", scratch / "clean")
-    server = Server(directory=scratch / "data", binary=BINARY)
+    server = Server(directory=scratch / "data")
     with Connection(server.port) as connection:
         connection.run([INSERT, [T, {"id": "late"}]])
     server.kill()
@@ -205,7 +178,7 @@ def backup_of_a_stopped_server(scratch):
     server.stop()
     for name, late in (("clean", False), ("killed", True)):
         must("restore", "-d", scratch / ("r-" + name), scratch / name)
-        with Server(directory=scratch / ("r-" + name), binary=BINARY) as restored:
+        with Server(directory=scratch / ("r-" + name)) as restored:
             rows = everything(restored)
         expect(("late" in rows) == late)
         rows.pop("late", None)
@@ -223,7 +196,7 @@ def the_stored_form_is_as_documented(scratch):
     keys = ["k", "", 5, -5.5, True, False, [2, [1, [2, ["a", False]]]], binary(3, b"\x00\x01\x02"), time_value, 0]
     def wire(v):
         return [2, [wire(x) for x in v[1]]] if isinstance(v, list) else v
-    with Server("--commit-log-hours", "1", directory=scratch / "data", binary=BINARY) as server:
+    with Server("--commit-log-hours", "1", directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             connection.run([TABLE_CREATE, [[14, ["test"]], "t"]])
             connection.run([INDEX_CREATE, [T, "v"]])
@@ -277,7 +250,7 @@ def the_stored_form_is_as_documented(scratch):
 
 @test
 def damaged_backups(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection, 300)
     whole = must("backup", "-d", scratch / "data", "-")[0]
@@ -298,7 +271,7 @@ def damaged_backups(scratch):
 @test
 def restore_to_a_point_in_time(scratch):
     log_options = ("--commit-log-hours", "1")
-    server = Server(*log_options, directory=scratch / "data", binary=BINARY)
+    server = Server(*log_options, directory=scratch / "data")
     with Connection(server.port) as connection:
         fill(connection, 100)
         must("backup", "-d", scratch / "data", scratch / "backup")
@@ -309,7 +282,7 @@ def restore_to_a_point_in_time(scratch):
         time.sleep(0.05)
     # Starts and a clean end in between: checkpoints, new segments.
     server.stop()
-    server = Server(*log_options, directory=scratch / "data", binary=BINARY)
+    server = Server(*log_options, directory=scratch / "data")
     with Connection(server.port) as connection:
         connection.run([INSERT, [T, [2, [{"id": "late%d" % i, "pad": "x" * 5000} for i in range(100)]]]])
     server.kill()
@@ -318,7 +291,7 @@ def restore_to_a_point_in_time(scratch):
     must("restore", "-d", scratch / "then", "--log", scratch / "data", "--until", moment, scratch / "backup")
     for name, late in (("now", True), ("then", False)):
         checked(scratch / name)
-        with Server(directory=scratch / name, binary=BINARY) as restored:
+        with Server(directory=scratch / name) as restored:
             rows = everything(restored)
         expect("early" in rows and ("late0" in rows) == late and ("late99" in rows) == late, name, len(rows))
     for arguments, message in [
@@ -332,7 +305,7 @@ def restore_to_a_point_in_time(scratch):
 
 @test
 def without_retention_the_log_has_gaps(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection, 100)
             must("backup", "-d", scratch / "data", scratch / "backup")
@@ -346,7 +319,7 @@ def without_retention_the_log_has_gaps(scratch):
 
 @test
 def check_says_what_is_wrong(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection, 300)
     # The fields of the documents are no more in order.
@@ -359,7 +332,7 @@ def check_says_what_is_wrong(scratch):
 
 @test
 def compact_gives_space_back(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             fill(connection, 200)
             for i in range(60):
@@ -373,13 +346,13 @@ def compact_gives_space_back(scratch):
     after = sum(f.stat().st_size for f in (scratch / "data").iterdir())
     expect("Compacted" in err and before > 60_000_000 and after < before / 2, before, after, err)
     checked(scratch / "data")
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         expect(everything(server) == kept)
 
 
 @test
 def a_bar_on_a_terminal_only(scratch):
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             connection.run([TABLE_CREATE, [[14, ["test"]], "t"]])
             for i in range(40):
@@ -387,7 +360,7 @@ def a_bar_on_a_terminal_only(scratch):
         _, plain = must("backup", "-d", scratch / "data", scratch / "one")
         expect("\r" not in plain and "\x1b" not in plain and plain.count("\n") == 1, repr(plain))
         ours, theirs = pty.openpty()
-        process = subprocess.Popen([BINARY, "backup", "-d", str(scratch / "data"), str(scratch / "two")],
+        process = subprocess.Popen([default_binary(), "backup", "-d", str(scratch / "data"), str(scratch / "two")],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
         shown = b""
@@ -408,12 +381,12 @@ def a_bar_on_a_terminal_only(scratch):
 @test
 def a_client_that_goes_away(scratch):
     """Its backup ends, and nothing of it stays."""
-    with Server(directory=scratch / "data", binary=BINARY) as server:
+    with Server(directory=scratch / "data") as server:
         with Connection(server.port) as connection:
             connection.run([TABLE_CREATE, [[14, ["test"]], "t"]])
             for i in range(20):
                 connection.run([INSERT, [T, {"id": i, "file": binary(1_000_000, b"z")}]], durability="soft")
-            client = subprocess.Popen([BINARY, "backup", "-d", str(scratch / "data"), "-"], stdout=subprocess.PIPE,
+            client = subprocess.Popen([default_binary(), "backup", "-d", str(scratch / "data"), "-"], stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL)
             expect(len(client.stdout.read(100_000)) == 100_000)
             # One that reads nothing holds nobody up, and the end of the server neither.
@@ -422,7 +395,7 @@ def a_client_that_goes_away(scratch):
             client.wait()
             client.stdout.close()
             expect(eventually(lambda: "a backup failed" in server.log()), server.log())
-            stuck = subprocess.Popen([BINARY, "backup", "-d", str(scratch / "data"), "-"], stdout=subprocess.PIPE,
+            stuck = subprocess.Popen([default_binary(), "backup", "-d", str(scratch / "data"), "-"], stdout=subprocess.PIPE,
                                      stderr=subprocess.DEVNULL)
             expect(len(stuck.stdout.read(100_000)) == 100_000)
         try:
@@ -450,7 +423,7 @@ class FailingServer(Server):
         self.control = scratch / "fault"
         os.environ.update(LD_PRELOAD=str(preload(scratch)), FAULTS_DIR=str(scratch / "data"), FAULTS_FILE=str(self.control))
         try:
-            super().__init__(*options, directory=scratch / "data", binary=BINARY)
+            super().__init__(*options, directory=scratch / "data")
         finally:
             for name in ("LD_PRELOAD", "FAULTS_DIR", "FAULTS_FILE"):
                 del os.environ[name]
@@ -534,35 +507,5 @@ def a_failing_sync(scratch):
     checked(scratch / "data")
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", required=True, help="the reqld binary")
-    parser.add_argument("--filter", default="", help="only tests with this in their name")
-    arguments = parser.parse_args()
-    BINARY = os.path.abspath(arguments.server)
-    passed = failed = skipped = 0
-    for function in TESTS:
-        if arguments.filter not in function.__name__:
-            continue
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix="reqld-data-"))
-        began = time.monotonic()
-        try:
-            function(scratch)
-            passed += 1
-            verdict = "ok"
-        except Skipped as reason:
-            skipped += 1
-            verdict = "skipped: %s" % reason
-        except Exception:  # noqa: BLE001: one test's failure must not end the others
-            failed += 1
-            verdict = "FAILED\n" + traceback.format_exc()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        print("%-40s %5.1f s  %s" % (function.__name__, time.monotonic() - began, verdict), flush=True)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__))

@@ -4,7 +4,7 @@
 Ends with 'N passed, N failed, N skipped'.
 """
 
-import argparse
+import base64
 import contextlib
 import http.server
 import os
@@ -14,52 +14,27 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import test_keys  # noqa: E402
 from reql_wire import Connection, ReplyError  # noqa: E402
-from reqld_server import Server  # noqa: E402
-
-BINARY = None
-TESTS = []
-
-
-class Skipped(Exception):
-    """A test that cannot run here; its text is the reason."""
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def expect(condition, *what):
-    if not condition:
-        raise AssertionError(" ".join(str(w) for w in what) or "not as expected")
+from reqld_server import ROOT, Server, default_binary  # noqa: E402
+from runner import Skipped, eventually, expect, main, test  # noqa: E402
 
 
 def run(*arguments, timeout=60, **options):
     """Runs the binary to its end: (exit status, output)."""
-    done = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run([default_binary(), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=timeout, **options)
     return done.returncode, done.stdout.decode()
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def running(pid):
@@ -74,7 +49,7 @@ def running(pid):
 def started(scratch, *arguments):
     """A server that chooses its addresses by the arguments alone: yields the process and its ports by name."""
     ports = scratch / "ports"
-    process = subprocess.Popen([BINARY, "-d", str(scratch / "data"), "--ports-file", str(ports), *arguments],
+    process = subprocess.Popen([default_binary(), "-d", str(scratch / "data"), "--ports-file", str(ports), *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         expect(eventually(lambda: ports.exists() or process.poll() is not None) and ports.exists(), "it ended")
@@ -102,6 +77,9 @@ def listening_addresses(port):
     return found
 
 
+RESOURCE_LIMIT = 2000000  # as an error reply names it
+
+
 @test
 def help_and_version(_):
     status, text = run("--help")
@@ -112,13 +90,27 @@ def help_and_version(_):
 
 
 @test
+def the_image_has_all_that_its_build_reads(scratch):
+    """Configures what .dockerignore lets into the image's build."""
+    if shutil.which("cmake") is None:
+        raise Skipped("no cmake")
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if line.startswith("!"):
+            (scratch / line[1:]).parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-r", str(ROOT / line[1:]), str(scratch / line[1:])], check=True)
+    done = subprocess.run(["cmake", "-S", ".", "--preset", "release"], cwd=scratch, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300, check=False)
+    expect(done.returncode == 0, done.stderr)
+
+
+@test
 def bad_options(_):
     for arguments, message in [
             (["--nosuch"], "Unrecognised option '--nosuch'"),
             (["nosuch"], "Unknown command 'nosuch'"),
             (["--driver-port", "x"], "--driver-port must be a number"),
             (["--r-http-deny", "10.0.0.0/99", "--driver-port", "0", "--no-http-admin"], "10.0.0.0/99"),
-            (["--driver-tls-key", "k"], "TLS"),
+            (["--driver-tls-key", "k"], "must be given together"),
             (["--join", "other:29015"], "cluster"),
             (["--log-level", "loud"], "--log-level must be"),
             (["--driver-port", "65536"], "--driver-port must be"),
@@ -142,20 +134,20 @@ def create_then_serve(scratch):
     expect(status == 0 and data.is_dir(), text)
     status, text = run("create", "-d", str(data))
     expect(status == 1 and "exists already" in text, text)
-    with Server(directory=data, binary=BINARY) as server:
+    with Server(directory=data) as server:
         expect(server.port > 0)
 
 
 @test
 def a_second_server_on_the_same_directory(scratch):
-    with Server(directory=scratch / "data", binary=BINARY):
+    with Server(directory=scratch / "data"):
         status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin")
         expect(status == 1 and "use" in text, text)
 
 
 @test
 def a_port_in_use(scratch):
-    with Server(binary=BINARY) as server:
+    with Server() as server:
         status, text = run("-d", str(scratch / "data"), "--driver-port", str(server.port), "--no-http-admin")
         expect(status == 1 and "in use" in text, text)
         expect(not (scratch / "data").exists(), "a server that cannot listen makes no directory")
@@ -199,7 +191,7 @@ def a_full_disk(scratch):
         raise Skipped("no permission to mount a small disk")
     table = [15, [[14, ["test"]], "t"]]
     try:
-        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+        with Server(directory=disk / "data") as server, Connection(server.port) as connection:
             connection.run([60, [[14, ["test"]], "t"]])
             stored = []
             refusal = None
@@ -235,7 +227,7 @@ def a_full_disk(scratch):
         # With room again, everything acknowledged is there, and writes go on.
         (disk / "filler").unlink()
         subprocess.run(["mount", "-o", "remount,size=256m", str(disk)], check=True)
-        with Server(directory=disk / "data", binary=BINARY) as server, Connection(server.port) as connection:
+        with Server(directory=disk / "data") as server, Connection(server.port) as connection:
             expect(connection.run([43, [table]]) >= len(stored))
             for i in stored:
                 expect(connection.run([31, [[16, [table, i]], "id"]]) == i)
@@ -294,7 +286,7 @@ def log_levels(scratch):
 @test
 def files_of_a_running_server(scratch):
     with Server("--pid-file", str(scratch / "pid"), "--ports-file", str(scratch / "ports"), http=True,
-                directory=scratch / "data", binary=BINARY) as server:
+                directory=scratch / "data") as server:
         expect(eventually((scratch / "ports").exists))
         ports = dict(line.split("=") for line in (scratch / "ports").read_text().split())
         expect(ports == {"driver": str(server.port), "http": str(server.http_port)}, ports)
@@ -306,7 +298,7 @@ def files_of_a_running_server(scratch):
 @test
 def the_log_is_reopened(scratch):
     log = scratch / "log"
-    with Server("--log-file", str(log), binary=BINARY) as server:
+    with Server("--log-file", str(log)) as server:
         log.rename(scratch / "log.1")
         server.process.send_signal(signal.SIGHUP)
         expect(eventually(log.exists))
@@ -319,7 +311,7 @@ def the_log_is_reopened(scratch):
 def a_configuration_file(scratch):
     config = scratch / "reqld.conf"
     config.write_text("# mine\nserver-name = kismet\ncache-size=512\nlog-level=info\nno-update-check\n")
-    with Server("--config-file", str(config), binary=BINARY) as server:
+    with Server("--config-file", str(config)) as server:
         with Connection(server.port) as connection:
             connection.send([5])
             expect(connection.receive()[1]["r"][0]["name"] == "kismet")
@@ -350,7 +342,7 @@ def names_of_rethinkdb(scratch):
 
 @test
 def the_http_port(_):
-    with Server(http=True, binary=BINARY) as server:
+    with Server(http=True) as server:
         def get(path):
             with urllib.request.urlopen("http://127.0.0.1:%d%s" % (server.http_port, path), timeout=20) as answer:
                 return answer.read().decode()
@@ -363,11 +355,225 @@ def the_http_port(_):
 
 
 @test
+def tls_on_both_ports(scratch):
+    keys = test_keys.make(scratch / "keys")
+    trusted = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+    with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
+                "--http-tls-key", str(keys / "server.key"), "--http-tls-cert", str(keys / "server.pem"),
+                http=True) as server:
+        big = "x" * 3000000
+        with Connection(server.port, tls=trusted) as one, Connection(server.port, tls=trusted) as two:
+            expect(one.run([24, [1, 2]]) == 3)
+            expect(two.run([24, [big, "y"]]) == big + "y")
+            tokens = [one.send([1, [24, ["n%d" % n, "x" * 50000]]]) for n in range(100)]
+            expect(sorted(one.receive()[0] for _ in tokens) == tokens)
+            # A client that goes without a word ends its queries as without TLS.
+            table = [15, [[14, ["test"]], "t"]]
+            one.run([60, [[14, ["test"]], "t"]])
+            two.send([1, [152, [table]]])
+            two.receive()
+            two.close()
+            jobs = [15, [[14, ["rethinkdb"]], "jobs"]]
+            expect(eventually(lambda: not [job for job in one.run(jobs) if "changes" in str(job.get("info"))]))
+        url = "https://localhost:%d/health" % server.http_port
+        with urllib.request.urlopen(url, timeout=20, context=trusted) as answer:
+            expect(answer.read() == b"ok\n")
+        # Who speaks in clear, or trusts another authority, gets nowhere.
+        for attempt in (lambda: Connection(server.port), lambda: Connection(server.port, tls=ssl.create_default_context())):
+            try:
+                attempt()
+                raise AssertionError("connected")
+            except (OSError, ValueError):
+                pass
+        described = subprocess.run(
+            ["openssl", "s_client", "-connect", "127.0.0.1:%d" % server.port, "-CAfile", str(keys / "ca.pem"), "-brief"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+        expect("Verification: OK" in described.stderr and "TLSv1.3" in described.stderr, described.stderr)
+        old = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with Connection(server.port, tls=old) as connection:
+            idle = Connection(server.port, tls=trusted)
+            stranger = socket.create_connection(("127.0.0.1", server.port))
+            expect(connection.run([24, [1, 2]]) == 3)
+            ends_within(server, 5)
+            expect(idle.sock.recv(1) == b"")
+            stranger.close()
+
+
+@test
+def tls_with_certificates_of_clients(scratch):
+    keys = test_keys.make(scratch / "keys")
+    with Server("--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"),
+                "--driver-tls-ca", str(keys / "ca.pem"), "--tls-min-protocol", "TLSv1.3") as server:
+        nobody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        somebody = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        somebody.load_cert_chain(str(keys / "client.pem"), str(keys / "client.key"))
+        with Connection(server.port, tls=somebody) as connection:
+            expect(connection.run([24, [1, 2]]) == 3)
+        old = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        old.load_cert_chain(str(keys / "client.pem"), str(keys / "client.key"))
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        for refused in (nobody, old):
+            try:
+                Connection(server.port, tls=refused)
+                raise AssertionError("connected")
+            except OSError:
+                pass
+
+
+@test
+def tls_files_that_cannot_be_used(scratch):
+    keys = test_keys.make(scratch / "keys")
+    subprocess.run(["openssl", "ec", "-in", str(keys / "server.key"), "-aes256", "-passout", "pass:x", "-out",
+                    str(keys / "secret.key")], check=True, stderr=subprocess.DEVNULL)
+    for key, cert, message in [
+            ("nosuch", "server.pem", "cannot read the key '{}/nosuch': No such file"),
+            ("server.key", "nosuch", "cannot read the certificate '{}/nosuch': No such file"),
+            ("server.key", ".", "cannot read the certificate '{}': Is a directory"),
+            ("client.key", "server.pem", "the key '{0}/client.key' does not belong to the certificate '{0}/server.pem'"),
+            ("secret.key", "server.pem", "cannot use the key '{}/secret.key': it is protected by a passphrase"),
+            ("names", "server.pem", "cannot use the key '{}/names': it holds nothing of the kind in PEM form"),
+            ("server.key", "names", "cannot use the certificate '{}/names': it holds nothing of the kind in PEM form")]:
+        for port in ("driver", "http"):
+            status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--http-port", "0",
+                               "--%s-tls-key" % port, str(keys / key), "--%s-tls-cert" % port, str(keys / cert))
+            expect(status == 1 and "TLS: " + message.format(keys) in text, status, text)
+    for option, value in (("--tls-ciphers", "NOSUCH"), ("--tls-ecdh-curve", "nosuch"), ("--tls-dhparams", "/nosuch"),
+                          ("--driver-tls-ca", "/nosuch"), ("--driver-tls-ca", str(keys / "names"))):
+        status, text = run("-d", str(scratch / "data"), "--driver-port", "0", "--no-http-admin", option, value,
+                           "--driver-tls-key", str(keys / "server.key"), "--driver-tls-cert", str(keys / "server.pem"))
+        expect(status == 1 and "TLS: " in text and value in text, status, text)
+    expect(not (scratch / "data").exists())
+
+
+@contextlib.contextmanager
+def encrypted(scratch, *options):
+    """A server with TLS by a configuration file, and a context that trusts it."""
+    keys = test_keys.make(scratch / "keys")
+    config = scratch / "reqld.conf"
+    config.write_text("driver-tls-key=%s\ndriver-tls-cert=%s\n" % (keys / "server.key", keys / "server.pem"))
+    with Server("--config-file", str(config), *options) as server:
+        yield server, ssl.create_default_context(cafile=str(keys / "ca.pem"))
+
+
+@test
+def a_thousand_tls_connections(scratch):
+    with encrypted(scratch) as (server, trusted):
+        threads_before = len(os.listdir("/proc/%d/task" % server.process.pid))
+        connections = [Connection(server.port, tls=trusted) for _ in range(1000)]
+        for token in [(connection, connection.send([1, [24, [1, n]]])) for n, connection in enumerate(connections)]:
+            expect(token[0].receive()[0] == token[1])
+        expect(len(os.listdir("/proc/%d/task" % server.process.pid)) == threads_before)
+        ends_within(server, 5)
+        for connection in connections:
+            expect(connection.sock.recv(1) == b"")
+            connection.close()
+
+
+@test
+def half_tls_handshakes(scratch):
+    """Clients that say nothing, or only half of it, hold up nobody, and are closed after a while."""
+    with encrypted(scratch) as (server, trusted):
+        began = time.monotonic()
+        strangers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        for n, stranger in enumerate(strangers):
+            stranger.settimeout(30)
+            if n % 2:
+                stranger.sendall(b"\x16\x03\x01\x02\x00\x01")  # the first bytes of a greeting
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        plain.sendall(struct.pack("<I", 0x34C2BDC3))
+        with contextlib.suppress(ConnectionResetError):
+            while plain.recv(100):  # an alert maybe, then the end
+                pass
+        expect(time.monotonic() - began < 5, "a client in clear was kept")
+        with Connection(server.port, tls=trusted) as connection:
+            expect(connection.run([24, [1, 2]]) == 3)
+            expect(time.monotonic() - began < 5, "others had to wait")
+            for stranger in strangers:
+                with contextlib.suppress(ConnectionResetError):
+                    expect(stranger.recv(1) == b"")
+                stranger.close()
+            expect(5 < time.monotonic() - began < 20, time.monotonic() - began)
+            expect(connection.run([24, [1, 2]]) == 3)
+
+
+@test
+def files_feeds_and_stop_over_tls(scratch):
+    with encrypted(scratch) as (server, trusted), Connection(server.port, tls=trusted) as one, \
+            Connection(server.port, tls=trusted) as two:
+        table = [15, [[14, ["test"]], "t"]]
+        one.run([60, [[14, ["test"]], "t"]])
+        feed = two.send([1, [152, [table]]])
+
+        def change():
+            while True:
+                token, reply = two.receive()
+                expect(token == feed)
+                two.ask_for_more(feed)
+                if reply["r"]:
+                    return reply["r"][0]
+
+        two.receive()  # the feed is open
+        two.ask_for_more(feed)
+        # Forty megabytes, in, back, and to a feed.
+        file = base64.b64encode(os.urandom(40_000_000)).decode()
+        expect(one.run([56, [table, {"id": 1, "file": {"$reql_type$": "BINARY", "data": file}}]])["inserted"] == 1)
+        expect(change()["new_val"]["file"]["data"] == file)
+        expect(one.run([16, [table, 1]])["file"]["data"] == file)
+        one.run([54, [table]])
+        expect(change()["new_val"] is None)
+        two.sock.sendall(struct.pack("<qI", feed, 3) + b"[3]")
+        for _ in range(2):  # the end answers both what was asked for and the STOP
+            token, reply = two.receive()
+            expect(token == feed and reply["t"] == 2, reply)
+        expect(two.run([24, [1, 2]]) == 3)
+
+
+@test
+def sigterm_with_tls_connections_of_every_kind(scratch):
+    with encrypted(scratch) as (server, trusted):
+        idle, deaf, fed = (Connection(server.port, tls=trusted) for _ in range(3))
+        stranger = socket.create_connection(("127.0.0.1", server.port))
+        table = [15, [[14, ["test"]], "t"]]
+        fed.run([60, [[14, ["test"]], "t"]])
+        fed.send([1, [152, [table]]])
+        for _ in range(64):
+            deaf.send([1, [51, [[173, [100000]], "array"]]])
+        time.sleep(0.5)
+        ends_within(server, 5)
+        for connection in (idle, fed):
+            with contextlib.suppress(ConnectionResetError):
+                while connection.sock.recv(65536):
+                    pass
+        for connection in (idle, deaf, fed, stranger):
+            connection.close()
+
+
+@test
+def query_memory(_):
+    """A value that takes more is refused before its memory is taken."""
+    with Server("--query-memory", "100") as server, Connection(server.port) as connection:
+        def repeated(times):  # an array of so many arrays of 9 MB, each the same one
+            inner = [51, [[38, [[173, [90_000]], [69, [[2, [1]], "x" * 100]]]], "array"]]
+            outer = [51, [[38, [[173, [times]], [69, [[2, [3]], [10, [2]]]]]], "array"]]
+            return [43, [[64, [[69, [[2, [2]], outer]], inner]]]]
+        expect(connection.run(repeated(3)) == 3)
+        try:
+            expect(False, connection.run(repeated(400)))
+        except ReplyError as error:
+            expect("Value too large" in str(error) and error.reply["e"] == RESOURCE_LIMIT, error.reply)
+        with open("/proc/%d/status" % server.process.pid, encoding="ascii") as status:
+            peak_kb = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
+        expect(peak_kb < 400_000, peak_kb)
+        expect(connection.run([24, [1, 2]]) == 3)
+
+
+@test
 def passwords(scratch):
     status, text = run("create", "-d", str(scratch / "data"), "--initial-password", "auto")
     password = re.search(r"password of `admin` is (\S+)", text)
     expect(status == 0 and password, text)
-    with Server("--initial-password", "other", directory=scratch / "data", binary=BINARY) as server:
+    with Server("--initial-password", "other", directory=scratch / "data") as server:
         Connection(server.port, password=password.group(1)).close()
         for wrong in ("", "other"):
             try:
@@ -389,7 +595,7 @@ def ends_within(server, seconds, sign=signal.SIGTERM):
 @test
 def sigterm_with_nothing_to_do(_):
     for sign in (signal.SIGTERM, signal.SIGINT):
-        with Server(http=True, binary=BINARY) as server:
+        with Server(http=True) as server:
             idle = Connection(server.port)
             ends_within(server, 5, sign)
             expect(idle.sock.recv(1) == b"")
@@ -398,7 +604,7 @@ def sigterm_with_nothing_to_do(_):
 
 @test
 def sigterm_in_the_middle_of_everything(_):
-    with Server(binary=BINARY) as server:
+    with Server() as server:
         with Connection(server.port) as admin:
             admin.run([60, [[14, ["test"]], "t"]])
         table = [15, [[14, ["test"]], "t"]]
@@ -459,7 +665,7 @@ def sigterm_while_everything_waits(_):
     web.daemon_threads = True
     threading.Thread(target=web.serve_forever, daemon=True).start()
     try:
-        with Server(binary=BINARY) as server:
+        with Server() as server:
             connections = [Connection(server.port) for _ in range(3)]
             fetching, scripted, deaf = connections
             fetching.send([1, [153, ["http://127.0.0.1:%d/" % web.server_port], {"timeout": 60}]])
@@ -479,8 +685,32 @@ def sigterm_while_everything_waits(_):
 
 
 @test
+def sigterm_during_heavy_work(_):
+    """An index being built, a huge insert, a sort and a delete of everything: none of it holds up the end."""
+    table, other = [15, [[14, ["test"]], "t"]], [15, [[14, ["test"]], "u"]]
+    body = [69, [[2, [1]], {"id": [10, [1]], "text": "x" * 100}]]
+    with Server() as server:
+        with Connection(server.port) as admin:
+            for name in ("t", "u"):
+                admin.run([60, [[14, ["test"]], name]])
+            admin.run([56, [table, [38, [[173, [150_000]], body]]]], durability="soft", array_limit=1_000_000)
+        for work in ([75, [table, "n", [69, [[2, [1]], [170, [[10, [1]], "text"]]]]]],
+                     [56, [other, [38, [[173, [3_000_000]], body]]]],
+                     [43, [[41, [table, "text"]]]],
+                     [54, [table]]):
+            with Connection(server.port) as busy:
+                busy.send([1, work, {"array_limit": 1_000_000}])
+                time.sleep(0.3)
+                ends_within(server, 5)
+            expect("stopping" in server.log() and server.log().rstrip().endswith("stopped"), server.log()[-1000:])
+            server.start()
+        with Connection(server.port) as admin:
+            expect(admin.run([43, [table]]) == len(admin.run([38, [table, [69, [[2, [1]], [170, [[10, [1]], "id"]]]]]])))
+
+
+@test
 def stop_ends_a_script(_):
-    with Server("--cores", "1", binary=BINARY) as server, Connection(server.port) as connection:
+    with Server("--cores", "1") as server, Connection(server.port) as connection:
         # More than there are workers, so that some are stopped before they have begun.
         tokens = [connection.send([1, [11, ["while (true) {}"], {"timeout": 600}]]) for _ in range(6)]
         began = time.monotonic()
@@ -525,40 +755,10 @@ def as_another_user(scratch):
     os.chmod(scratch, 0o755)
     (scratch / "data").mkdir()
     os.chown(scratch / "data", nobody.pw_uid, nobody.pw_gid)
-    with Server("--runuser", "nobody", directory=scratch / "data", binary=BINARY) as server:
+    with Server("--runuser", "nobody", directory=scratch / "data") as server:
         expect(os.stat("/proc/%d" % server.process.pid).st_uid == nobody.pw_uid)
         expect((scratch / "data" / "log_file").stat().st_uid == nobody.pw_uid)
 
 
-def main():
-    global BINARY
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", required=True, help="the reqld binary")
-    parser.add_argument("--filter", default="", help="only tests with this in their name")
-    arguments = parser.parse_args()
-    BINARY = os.path.abspath(arguments.server)
-    passed = failed = skipped = 0
-    for function in TESTS:
-        if arguments.filter not in function.__name__:
-            continue
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix="reqld-daemon-"))
-        began = time.monotonic()
-        try:
-            function(scratch)
-            passed += 1
-            verdict = "ok"
-        except Skipped as reason:
-            skipped += 1
-            verdict = "skipped: %s" % reason
-        except Exception:  # noqa: BLE001: one test's failure must not end the others
-            failed += 1
-            verdict = "FAILED\n" + traceback.format_exc()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        print("%-40s %5.1f s  %s" % (function.__name__, time.monotonic() - began, verdict), flush=True)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "datum/limits.hpp"
 #include "random_datum.hpp"
 
 using namespace reqld;
@@ -98,4 +99,24 @@ TEST_CASE("a replaced value stays in its place") {
   CHECK(text_of(d.at(1)) == "a string that is longer than the object was");
   CHECK(d.at(2).as_integer() == 3);
   CHECK(validate_encoding(d.encoded()));
+}
+
+TEST_CASE("values are bounded, however they are made") {
+  set_max_value_bytes(10'000);
+  const std::string half(6'000, 'x');
+  CHECK_THROWS_AS(Datum::string(half + half), DatumError);
+  const Datum d = Datum::string(half);
+  CHECK_THROWS_AS(Datum::array({d, d}), DatumError);
+  ArrayBuilder array;
+  array.add(d);
+  CHECK_THROWS_AS(array.add(d), DatumError);
+  ObjectBuilder object;
+  object.set("a", d);
+  object.set("b", d);
+  CHECK_THROWS_AS((void)object.finish(), DatumError);
+  DatumWriter writer;
+  writer.begin_array();
+  writer.string(half);
+  CHECK_THROWS_AS(writer.string(half), DatumError);
+  set_max_value_bytes(std::size_t{1} << 30);
 }

@@ -26,11 +26,16 @@ class ReplyError(Exception):
 
 
 class Connection:
-    """One connection, one query at a time.  Raises OSError when the connection is lost."""
+    """One connection, one query at a time.  Raises OSError when the connection is lost.
 
-    def __init__(self, port, host="127.0.0.1", user="admin", password="", timeout_s=60):
+    `tls`: an ssl.SSLContext for an encrypted one, to a server that is called localhost.
+    """
+
+    def __init__(self, port, host="127.0.0.1", user="admin", password="", timeout_s=60, tls=None):
         self.sock = socket.create_connection((host, port), timeout=timeout_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self._input = self.sock.makefile("rb")
         self._token = 0
         self._handshake(user, password)
