@@ -45,8 +45,12 @@ class Ref {
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
   template <typename U>
   Ref(const Ref<U>& o) : Ref(o.get()) {}  // NOLINT: implicit upcast, as with any smart pointer
-  Ref& operator=(Ref o) noexcept {
-    std::swap(p_, o.p_);
+  // Not one that takes its argument by value: Clang 14 forgets to destroy that when a template says `ref =
+  // {}`.
+  Ref& operator=(const Ref& o) noexcept { return *this = Ref(o); }
+  Ref& operator=(Ref&& o) noexcept {
+    T* const before = std::exchange(p_, std::exchange(o.p_, nullptr));
+    if (before) before->release();
     return *this;
   }
   ~Ref() {
