@@ -11,7 +11,7 @@ namespace {
 // How much one job may do: writes that wait behind it are delayed by a few milliseconds at most.
 constexpr std::size_t kDeletesPerJob = 1000;
 constexpr std::size_t kDeletedBytesPerJob = 4u << 20;
-constexpr std::size_t kChunksPerJob = 128;
+constexpr std::size_t kChunksPerJob = 2048;
 // Blobs that somebody may still read are looked at again after this.
 constexpr std::chrono::milliseconds kReclaimPause{200};
 constexpr std::chrono::seconds kFailurePause{1};

@@ -63,16 +63,20 @@ void read_chunks(View& view, std::uint64_t id, std::uint64_t offset, std::uint64
   if (!record) throw_unreadable(id);
   const BlobHead head = decode_blob_head(*record);
   if (offset > head.length || length > head.length - offset) throw_unreadable(id);
+  if (length == 0) return;
   out.reserve(out.size() + length);
-  while (length > 0) {
-    const std::uint64_t number = offset / head.chunk_bytes;
-    const std::uint64_t skip = offset % head.chunk_bytes;
-    const auto chunk = view.get(chunk_key(id, number));
-    if (!chunk || chunk->size() <= skip) throw_unreadable(id);
-    const std::uint64_t n = std::min<std::uint64_t>(length, chunk->size() - skip);
-    out.append(*chunk, skip, n);
-    offset += n;
+  std::uint64_t number = offset / head.chunk_bytes;
+  std::uint64_t skip = offset % head.chunk_bytes;
+  const auto chunk = view.cursor(
+      {std::string(chunk_key(id, number)), std::string(chunk_key(id, head.chunks()))}, Direction::kForward);
+  for (; length > 0; chunk->next()) {
+    if (!chunk->valid() || chunk->key() != chunk_key(id, number).view() || chunk->value().size() <= skip)
+      throw_unreadable(id);
+    const std::uint64_t n = std::min<std::uint64_t>(length, chunk->value().size() - skip);
+    out.append(chunk->value(), skip, n);
     length -= n;
+    skip = 0;
+    ++number;
   }
 }
 

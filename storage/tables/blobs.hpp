@@ -16,8 +16,9 @@
 
 namespace reqld::storage {
 
-/// A chunk and LMDB's page header fill whole 4 KiB pages.
-inline constexpr std::uint32_t kChunkBytes = 16 * 4096 - 16;
+/// A chunk and LMDB's page header fill one 4 KiB page: any free page will do, where a longer chunk would have
+/// LMDB search its free pages for neighbours.
+inline constexpr std::uint32_t kChunkBytes = 4096 - 16;
 
 /// Where blobs are read from. Sources keep it alive; after close() they answer an error. Thread-safe.
 class BlobStore : public std::enable_shared_from_this<BlobStore> {

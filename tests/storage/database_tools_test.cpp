@@ -84,7 +84,8 @@ struct TempDirectory {
 };
 
 // Everything in the keyspace.
-/// The named records, among them that of starts, which a restore begins anew so that tokens of feeds end with the data they were of.
+/// The named records, among them that of starts, which a restore begins anew so that tokens of feeds end with
+/// the data they were of.
 void forget_starts(std::map<std::string, std::string>& all) {
   std::erase_if(all, [](const auto& entry) { return entry.first.starts_with(space_key(kMetaSpace)); });
 }
@@ -189,7 +190,7 @@ TEST_CASE("check names each kind of damage") {
       txn.put(key, "short");
     });
     CHECK(
-        mentions(check(db), "Piece 0 of binary " + std::to_string(other) + " has 5 bytes instead of 65520."));
+        mentions(check(db), "Piece 0 of binary " + std::to_string(other) + " has 5 bytes instead of 4080."));
   }
   SUBCASE("a binary vanishes") {
     const std::uint64_t id = blob(0).id;
