@@ -52,6 +52,8 @@ Datum build_object(Iterator begin, Iterator end, std::size_t count, Name name_of
     p = write_varint(p, name.size());
     std::memcpy(p, name.data(), name.size());
     p = write_value(p + name.size(), value, *buffer, flags);
+    if (name == kReqlType && value.is(Type::kString) && value.as_string() == kLiteralType)
+      flags |= kContainerHasLiteral;
   }
   header.write(buffer->data(), Tag::kObject, flags);
   return Datum::from_encoded(buffer->data(), *buffer);

@@ -223,6 +223,10 @@ bool Datum::has_extreme() const {
   return rep() == Rep::kMinVal || rep() == Rep::kMaxVal;
 }
 
+bool Datum::has_literal() const {
+  return rep() == Rep::kSlice && (flags_at(bytes()) & kContainerHasLiteral) != 0;
+}
+
 Datum Datum::compact() const {
   if (rep() != Rep::kSlice) return *this;
   const std::string_view encoding = slice_bytes();

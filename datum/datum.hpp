@@ -74,10 +74,11 @@ enum class Tag : std::uint8_t {
 // Container header: tag, flags, size, count, offset[count]. The last three are little-endian integers of
 // 1, 2 or 4 bytes (flags bits 0-1: log2 of that width). `size` counts every byte after the size field;
 // offsets count from the first byte after the offset table. Flag bit 2: a kBlob is somewhere inside; bit 3: a
-// kMinVal or kMaxVal is.
+// kMinVal or kMaxVal is; bit 4: it is or has an `r.literal`.
 inline constexpr std::uint8_t kContainerWidthMask = 0x03;
 inline constexpr std::uint8_t kContainerHasBlob = 0x04;
 inline constexpr std::uint8_t kContainerHasExtreme = 0x08;  ///< never stored
+inline constexpr std::uint8_t kContainerHasLiteral = 0x10;  ///< never stored
 
 /// A binary that is stored out of line.
 struct BlobRef {
@@ -196,6 +197,8 @@ class Datum {
   bool has_blob() const;
   /// Whether it is minval or maxval or has one inside: then it can neither be stored nor become JSON.
   bool has_extreme() const;
+  /// Whether it is or has an `r.literal`: an object whose `$reql_type$` is LITERAL.
+  bool has_literal() const;
   BlobSource* blob_source() const { return rep() == Rep::kSlice ? owner()->blob_source() : nullptr; }
   /// This value in a buffer of its own size, so that it does not keep a larger one alive.
   Datum compact() const;

@@ -131,6 +131,11 @@ inline TimeValue time_at(const std::uint8_t* p) {
   return {load<double>(p + 1), load<std::int16_t>(p + 9)};
 }
 
+/// The field of an object on the wire that says which pseudo-type it stands for.
+inline constexpr std::string_view kReqlType = "$reql_type$";
+/// The one pseudo-type that is an object in memory too: what `r.literal` makes.
+inline constexpr std::string_view kLiteralType = "LITERAL";
+
 /// An array or object opened for reading.
 class Container {
  public:
@@ -202,13 +207,14 @@ void append_string(std::string& out, std::string_view s);
 /// The encoded bytes of a datum whether it is inline (then they are made in `scratch`) or not.
 const std::uint8_t* encoded_bytes(const Datum& d, std::uint8_t (&scratch)[kMaxScalarBytes]);
 
-/// kContainerHasBlob and kContainerHasExtreme as a container around the value at `p` has to have them.
+/// kContainerHasBlob, kContainerHasExtreme and kContainerHasLiteral as a container around the value at `p`
+/// has to have them.
 inline std::uint8_t flags_at(const std::uint8_t* p) {
   if (tag_at(p) == Tag::kGeometry) ++p;
   switch (tag_at(p)) {
     case Tag::kArray:
     case Tag::kObject:
-      return p[1] & (kContainerHasBlob | kContainerHasExtreme);
+      return p[1] & (kContainerHasBlob | kContainerHasExtreme | kContainerHasLiteral);
     case Tag::kBlob:
       return kContainerHasBlob;
     case Tag::kMinVal:

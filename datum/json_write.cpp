@@ -19,7 +19,6 @@ using namespace encoding;
 
 namespace {
 
-constexpr std::string_view kReqlType = "$reql_type$";
 constexpr std::uint64_t kBlobPiece =
     192 * 1024;  // a multiple of 3: pieces of base64 then join without padding
 constexpr std::size_t kMaxNumberText = 40;

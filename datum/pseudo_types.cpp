@@ -14,8 +14,6 @@ using namespace encoding;
 
 namespace {
 
-constexpr std::string_view kReqlType = "$reql_type$";
-
 [[noreturn]] void fail(const std::string& message) {
   throw DatumError(DatumErrorKind::kLogic, message);
 }

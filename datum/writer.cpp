@@ -12,7 +12,6 @@ using namespace encoding;
 
 namespace {
 
-constexpr std::string_view kReqlType = "$reql_type$";
 constexpr std::size_t kFirstBytes = 256;
 constexpr std::size_t kFirstOpen = 8;
 constexpr std::size_t kFirstOffsets = 32;

@@ -15,6 +15,6 @@ Datum merge(const Context& cx, const Datum& left, const Datum& right);
 bool is_literal(const Datum& d);
 
 /// Throws the recorded error when a literal stands anywhere inside `d`.
-void refuse_literals(const Context& cx, const Datum& d);
+void refuse_literals(const Datum& d);
 
 }  // namespace reqld::reql

@@ -5,10 +5,10 @@
 #include <limits>
 #include <optional>
 
-#include "datum/base64.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/error.hpp"
+#include "reql/json_literal.hpp"
 #include "reql/program.hpp"
 #include "reql/row_expression.hpp"
 #include "reql/stack.hpp"
@@ -21,28 +21,30 @@ using Json = rapidjson::Value;
 
 constexpr unsigned kParseFlags =
     rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
-// Each level costs the parser one stack frame; well below any thread's stack.
-constexpr int kMaxDepth = 2000;
-// Longer literal arrays are built when they are evaluated, so that array_limit is checked there.
-constexpr std::size_t kMaxFoldedArray = 100000;
 
 std::string_view json_type_name(const Json& v) {
   switch (v.GetType()) {
-    case rapidjson::kNullType: return "NULL";
+    case rapidjson::kNullType:
+      return "NULL";
     case rapidjson::kFalseType:
-    case rapidjson::kTrueType: return "BOOL";
-    case rapidjson::kObjectType: return "OBJECT";
-    case rapidjson::kArrayType: return "ARRAY";
-    case rapidjson::kStringType: return "STRING";
-    case rapidjson::kNumberType: return "NUMBER";
+    case rapidjson::kTrueType:
+      return "BOOL";
+    case rapidjson::kObjectType:
+      return "OBJECT";
+    case rapidjson::kArrayType:
+      return "ARRAY";
+    case rapidjson::kStringType:
+      return "STRING";
+    case rapidjson::kNumberType:
+      return "NUMBER";
   }
   return "NULL";
 }
 
 // What the recorded server makes of a number where it wants a small whole one.
-int json_integer(const Json& v) { return v.IsInt() ? v.GetInt() : 0; }
-
-std::string_view view(const Json& v) { return {v.GetString(), v.GetStringLength()}; }
+int json_integer(const Json& v) {
+  return v.IsInt() ? v.GetInt() : 0;
+}
 
 }  // namespace
 
@@ -70,8 +72,9 @@ class Parser {
 
   void query(const Json& document) {
     if (!document.IsArray()) {
-      fail(ReplyType::kClientError, "Server could not parse query: Expected a query to be an array, but found " +
-                                        std::string(json_type_name(document)) + ".");
+      fail(ReplyType::kClientError,
+           "Server could not parse query: Expected a query to be an array, but found " +
+               std::string(json_type_name(document)) + ".");
     }
     if (document.Empty() || document.Size() > 3) {
       fail(ReplyType::kClientError,
@@ -79,8 +82,9 @@ class Parser {
                std::to_string(document.Size()) + ".");
     }
     if (document.Size() == 3 && !document[2].IsObject()) {
-      fail(ReplyType::kClientError, "Server could not parse query: Expected global optargs as an object, but found " +
-                                        std::string(json_type_name(document[2])) + ".");
+      fail(ReplyType::kClientError,
+           "Server could not parse query: Expected global optargs as an object, but found " +
+               std::string(json_type_name(document[2])) + ".");
     }
     if (document.Size() < 2) {
       fail(ReplyType::kClientError, "Server could not parse query: Expected a term in a START query.");
@@ -110,7 +114,9 @@ class Parser {
     Node* node;
   };
 
-  [[noreturn]] static void fail(ReplyType type, std::string message) { throw QueryError(type, std::move(message)); }
+  [[noreturn]] static void fail(ReplyType type, std::string message) {
+    throw QueryError(type, std::move(message));
+  }
   [[noreturn]] static void fail(const Place* place, std::string message) {
     Backtrace backtrace;
     for (const Place* p = place; p && p->parent; p = p->parent) {
@@ -133,14 +139,30 @@ class Parser {
 
   void global_optargs(const Json& json) {
     static constexpr std::string_view kNames[] = {
-        "array_limit",       "changefeed_queue_size", "db",
-        "durability",        "first_batch_scaledown_factor", "group_format",
-        "ignore_write_hook", "max_batch_bytes",       "max_batch_rows",
-        "max_batch_seconds", "max_dist",              "min_batch_rows",
-        "noreply",           "profile",               "read_mode",
-        "return_changes",    "use_outdated",          "user",
-        "binary_format",     "time_format",           "_EVAL_FLAGS_",
-        "_NO_RECURSE_",      "identifier_format",     "abs",
+        "array_limit",
+        "changefeed_queue_size",
+        "db",
+        "durability",
+        "first_batch_scaledown_factor",
+        "group_format",
+        "ignore_write_hook",
+        "max_batch_bytes",
+        "max_batch_rows",
+        "max_batch_seconds",
+        "max_dist",
+        "min_batch_rows",
+        "noreply",
+        "profile",
+        "read_mode",
+        "return_changes",
+        "use_outdated",
+        "user",
+        "binary_format",
+        "time_format",
+        "_EVAL_FLAGS_",
+        "_NO_RECURSE_",
+        "identifier_format",
+        "abs",
     };
     for (const auto& member : json.GetObject()) {
       const std::string_view name = view(member.name);
@@ -191,15 +213,23 @@ class Parser {
   }
 
   Built build(const Json& json, const Place& place, int depth) {
-    if (depth > kMaxDepth) fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxDepth) + " levels).");
+    if (depth > kMaxQueryDepth)
+      fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxQueryDepth) + " levels).");
     switch (json.GetType()) {
-      case rapidjson::kNullType: return {Datum::null()};
-      case rapidjson::kFalseType: return {Datum::boolean(false)};
-      case rapidjson::kTrueType: return {Datum::boolean(true)};
-      case rapidjson::kNumberType: return {Datum::number(json.GetDouble())};
-      case rapidjson::kStringType: return {string(view(json), place)};
-      case rapidjson::kObjectType: return object(json, place, depth);
-      case rapidjson::kArrayType: return term_array(json, place, depth);
+      case rapidjson::kNullType:
+        return {Datum::null()};
+      case rapidjson::kFalseType:
+        return {Datum::boolean(false)};
+      case rapidjson::kTrueType:
+        return {Datum::boolean(true)};
+      case rapidjson::kNumberType:
+        return {Datum::number(json.GetDouble())};
+      case rapidjson::kStringType:
+        return {string(view(json), place)};
+      case rapidjson::kObjectType:
+        return object(json, place, depth);
+      case rapidjson::kArrayType:
+        return term_array(json, place, depth);
     }
     return {};
   }
@@ -213,22 +243,10 @@ class Parser {
     return Datum::string(text);
   }
 
-  // An uploaded file: decoded straight from the text of the query.
-  static std::optional<Datum> binary_literal(const Json& json) {
-    if (json.MemberCount() != 2) return std::nullopt;
-    const auto type = json.FindMember("$reql_type$");
-    const auto data = json.FindMember("data");
-    if (type == json.MemberEnd() || data == json.MemberEnd()) return std::nullopt;
-    if (!type->value.IsString() || view(type->value) != "BINARY" || !data->value.IsString()) return std::nullopt;
-    try {
-      return binary_from_base64(view(data->value));
-    } catch (const DatumError&) {
-      return std::nullopt;  // a runtime error, for the evaluation to find
-    }
-  }
-
   Built object(const Json& json, const Place& place, int depth) {
     if (auto binary = binary_literal(json)) return {std::move(*binary)};
+    if (auto literal = literals_.read(json, depth))
+      return {std::move(literal->value), nullptr, literal->longest_array};
     return object_of(json, find_term(static_cast<int>(TermType::kMakeObj)), place, depth);
   }
 
@@ -277,7 +295,8 @@ class Parser {
 
   Built term_array(const Json& json, const Place& place, int depth) {
     if (json.Empty() || json.Size() > 3) {
-      fail(&place, "Expected between 1 and 3 elements in a raw term, but found " + std::to_string(json.Size()) + ".");
+      fail(&place,
+           "Expected between 1 and 3 elements in a raw term, but found " + std::to_string(json.Size()) + ".");
     }
     if (!json[0].IsNumber()) {
       fail(&place, "Expected a TermType as a NUMBER but found " + std::string(json_type_name(json[0])) + ".");
@@ -306,7 +325,13 @@ class Parser {
       if (!json[2].IsObject()) fail(&place, "Third element in a Term is not optional arguments.");
       optargs = &json[2];
     }
-    if (def->type == TermType::kMakeArray && !optargs) return make_array(args, def, place, depth);
+    if (def->type == TermType::kMakeArray && !optargs) {
+      if (args) {
+        if (auto literal = literals_.read(json, depth))
+          return {std::move(literal->value), nullptr, literal->longest_array};
+      }
+      return make_array(args, def, place, depth);
+    }
     if (def->type == TermType::kMakeObj && optargs && (!args || args->Empty())) {
       return object_of(*optargs, def, place, depth);
     }
@@ -351,7 +376,8 @@ class Parser {
 
   // [1, value]: JSON as it is, arrays not being terms.
   Built plain_datum(const Json& json, const Place& place, int depth) {
-    if (depth > kMaxDepth) fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxDepth) + " levels).");
+    if (depth > kMaxQueryDepth)
+      fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxQueryDepth) + " levels).");
     if (json.IsArray()) {
       ArrayBuilder builder;
       for (const Json& element : json.GetArray()) builder.add(plain_datum(element, place, depth + 1).literal);
@@ -443,7 +469,8 @@ class Parser {
       return;
     }
     has_orders_ |= is_order(node);
-    // With r.args the count is known only when they are evaluated; of asc and desc the place is checked first.
+    // With r.args the count is known only when they are evaluated; of asc and desc the place is checked
+    // first.
     if (!node.has_args_term && !is_order(node)) {
       if (auto message = arity_error(def, count)) fail(&place, *message);
     }
@@ -479,9 +506,12 @@ class Parser {
     for (const OptArg& o : node.optargs) blame_write(*o.value, {&place, -1, o.name});
   }
 
-  static bool is_order(const Node& node) { return node.def->type == TermType::kAsc || node.def->type == TermType::kDesc; }
+  static bool is_order(const Node& node) {
+    return node.def->type == TermType::kAsc || node.def->type == TermType::kDesc;
+  }
 
-  // asc and desc stand where order_by and union look for an order: as an argument, or in an array that is one.
+  // asc and desc stand where order_by and union look for an order: as an argument, or in an array that is
+  // one.
   void check_orders(const Node& node, const Place& place, bool allowed) {
     if (is_order(node)) {
       const std::string name = node.def->type == TermType::kAsc ? "ASC" : "DESC";
@@ -544,6 +574,7 @@ class Parser {
 
  private:
   Program& program_;
+  JsonLiteralReader literals_;
   std::vector<FunctionScope> scopes_;
   bool has_orders_ = false;
 };
@@ -569,7 +600,8 @@ class SmallDocument {
   rapidjson::Document document;
 };
 
-// Fills a document, reading numbers as everywhere else: RapidJSON's own conversion is wrong for some (0e-110).
+// Fills a document, reading numbers as everywhere else: RapidJSON's own conversion is wrong for some
+// (0e-110).
 class DocumentBuilder {
  public:
   explicit DocumentBuilder(rapidjson::Document& document) : document_(document) {}
@@ -582,12 +614,15 @@ class DocumentBuilder {
     const bool whole = std::all_of(digits, text + size, [](char c) { return c >= '0' && c <= '9'; });
     constexpr double kMost = std::numeric_limits<int>::max();
     const bool negative_zero = *number == 0 && digits != text;
-    if (whole && std::abs(*number) <= kMost && !negative_zero) return document_.Int(static_cast<int>(*number));
+    if (whole && std::abs(*number) <= kMost && !negative_zero)
+      return document_.Int(static_cast<int>(*number));
     return document_.Double(*number);
   }
   bool Null() { return document_.Null(); }
   bool Bool(bool b) { return document_.Bool(b); }
-  bool String(const char* text, rapidjson::SizeType size, bool copy) { return document_.String(text, size, copy); }
+  bool String(const char* text, rapidjson::SizeType size, bool copy) {
+    return document_.String(text, size, copy);
+  }
   bool Key(const char* text, rapidjson::SizeType size, bool copy) { return document_.Key(text, size, copy); }
   bool StartObject() { return document_.StartObject(); }
   bool EndObject(rapidjson::SizeType count) { return document_.EndObject(count); }
@@ -659,7 +694,8 @@ namespace {
 
 void check_stored_nesting(std::size_t depth) {
   if (depth <= kMaxStoredFunctionNesting) return;
-  throw_resource("Function nested too deeply to be stored (more than " + std::to_string(kMaxStoredFunctionNesting) + " levels).");
+  throw_resource("Function nested too deeply to be stored (more than " +
+                 std::to_string(kMaxStoredFunctionNesting) + " levels).");
 }
 
 // A literal in term syntax: arrays become MAKE_ARRAY. `depth` levels are around it.
@@ -708,7 +744,8 @@ class SourceWriter {
     const TermType type = node.def->type;
     if (type == TermType::kVar || type == TermType::kImplicitVar) {
       // Bound by one of the functions around the stored one?
-      if (node.enclosing - node.scope_depth <= outside_) return literal_to_json(captured_(node), text, depth_);
+      if (node.enclosing - node.scope_depth <= outside_)
+        return literal_to_json(captured_(node), text, depth_);
     }
     if (type == TermType::kMakeObj) return optargs(node);
     text += '[';

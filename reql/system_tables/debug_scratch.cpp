@@ -34,7 +34,7 @@ class DebugScratchTable : public SystemTable {
       const std::string at = to_primary_key(key);
       if (const auto found = rows.by_key.find(at); found != rows.by_key.end()) outcome.old_row = found->second;
       outcome.new_row = compute(cx, outcome.old_row);
-      refuse_literals(cx, outcome.new_row);
+      refuse_literals(outcome.new_row);
       if (outcome.new_row.is_null()) {
         rows.by_key.erase(at);
       } else {

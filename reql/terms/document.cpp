@@ -213,7 +213,7 @@ class MergeStep : public DocumentStep {
         throw EvalError(ErrorCode::kQueryLogic, "Cannot merge objects of type `" + std::string(type_name(right.type())) + "`.",
                         p.node);
       }
-      if (is_literal(right)) refuse_literals(cx, right);
+      if (is_literal(right)) refuse_literals(right);
       result = merge(cx, result, right);
     }
     return result;

@@ -112,7 +112,7 @@ Value insert(Args& args) {
                        documents.object<SingleSelection>().row(cx).is(Type::kObject));
   if (single) {
     const Datum document = to_datum(cx, documents);
-    Args::blaming(args.node_of(1), [&] { refuse_literals(cx, document); });
+    Args::blaming(args.node_of(1), [&] { refuse_literals(document); });
     inserter.add(document);
     return Value(inserter.finish());
   }

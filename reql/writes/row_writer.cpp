@@ -15,11 +15,14 @@ namespace {
 
 constexpr std::size_t kMaxStoredArray = 100000;
 
-// What the storage format cannot or must not hold.
+// Throws for what the storage format cannot or must not hold. Each element takes a byte, so most values are
+// too small for a long array; an extreme is marked on everything around it.
 void check_storable(const Datum& d) {
+  if (!d.has_extreme() && d.encoded_size() <= kMaxStoredArray) return;
   switch (d.type()) {
     case Type::kMinVal:
-    case Type::kMaxVal: throw_logic("`r.minval` and `r.maxval` cannot be written to disk.");
+    case Type::kMaxVal:
+      throw_logic("`r.minval` and `r.maxval` cannot be written to disk.");
     case Type::kArray: {
       const std::size_t size = d.array_size();
       if (size > kMaxStoredArray) throw_logic("Array too large for disk writes (limit 100,000 elements).");
@@ -31,7 +34,8 @@ void check_storable(const Datum& d) {
       for (std::size_t i = 0; i < size; ++i) check_storable(d.value_at(i));
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -69,12 +73,14 @@ void throw_storage_error(const storage::Error& error) {
     case storage::ErrorKind::kExists:
     case storage::ErrorKind::kInvalid:
     case storage::ErrorKind::kReadOnly:
-    case storage::ErrorKind::kDiskFull: throw_op_failed(error.message);
+    case storage::ErrorKind::kDiskFull:
+      throw_op_failed(error.message);
     case storage::ErrorKind::kIo:
       // It may be in the log, and come back with the next start.
     case storage::ErrorKind::kCancelled:
       throw EvalError(ErrorCode::kOpIndeterminate, error.message);
-    default: throw_internal(error.message);
+    default:
+      throw_internal(error.message);
   }
 }
 
@@ -83,7 +89,8 @@ void sync_storage(Context& cx) {
   if (!result) throw_storage_error(result.error());
 }
 
-RowWriter::RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic, WriteStats& stats)
+RowWriter::RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic,
+                     WriteStats& stats)
     : cx_(cx), table_(std::move(table)), options_(options), atomic_(atomic), stats_(stats) {
   const auto info = table_->stored();
   if (info && !info->write_hook.is_null() && !options_.ignore_write_hook) {
@@ -128,13 +135,12 @@ Datum RowWriter::checked(Context& cx, const Datum& old_row, Datum new_row, const
   }
   if (!(*new_key == key)) {
     const std::string quote = old_row.is_null() ? "" : "`";
-    throw_logic("Primary key `" + primary_key + "` cannot be changed (" + quote + to_pretty_json(old_row) + quote + " -> " +
-                quote + to_pretty_json(new_row) + quote + (quote.empty() ? ")" : ")."));
+    throw_logic("Primary key `" + primary_key + "` cannot be changed (" + quote + to_pretty_json(old_row) +
+                quote + " -> " + quote + to_pretty_json(new_row) + quote + (quote.empty() ? ")" : ")."));
   }
-  refuse_literals(cx, new_row);
+  refuse_literals(new_row);
   check_nesting(new_row);
-  // Every element takes a byte: most rows are too small for a long array, and an extreme inside is marked outside.
-  if (new_row.has_extreme() || new_row.encoded_size() > kMaxStoredArray) check_storable(new_row);
+  check_storable(new_row);
   return new_row;
 }
 
@@ -149,7 +155,9 @@ RowOutcome RowWriter::write_row(Context& cx, storage::Writer& writer, const RowW
   auto old_row = writer.get(info, key);
   if (!old_row) throw_storage_error(old_row.error());
   if (*old_row) outcome.old_row = std::move(**old_row);
-  capture_error(outcome, [&] { outcome.new_row = checked(cx, outcome.old_row, row.compute(cx, outcome.old_row), row.key); });
+  capture_error(outcome, [&] {
+    outcome.new_row = checked(cx, outcome.old_row, row.compute(cx, outcome.old_row), row.key);
+  });
   if (outcome.error) return outcome;
   if (outcome.new_row.is_null()) {
     if (outcome.old_row.is_null()) return outcome;

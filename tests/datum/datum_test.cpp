@@ -214,6 +214,30 @@ TEST_CASE("a blob is the same value as its bytes") {
   CHECK(builder.finish().blob_source() == older);
 }
 
+TEST_CASE("an object that stands for r.literal is marked, and what is around it") {
+  ObjectBuilder marker;
+  marker.set("$reql_type$", Datum::string("LITERAL"));
+  marker.set("value", Datum::integer(1));
+  const Datum literal = marker.finish();
+  CHECK(literal.has_literal());
+  ObjectBuilder outer;
+  outer.set("a", Datum::array({Datum::null(), literal}));
+  const Datum object = outer.finish();
+  CHECK(object.has_literal());
+  CHECK_FALSE(object.get("a")->at(0).has_literal());
+  ObjectBuilder copy(object);
+  CHECK(copy.finish().has_literal());
+  ArrayBuilder array;
+  array.add(object);
+  CHECK(array.finish().has_literal());
+  // No stored value has one.
+  CHECK_FALSE(validate_encoding(literal.slice_bytes()));
+  ObjectBuilder other;
+  other.set("$reql_type$", Datum::string("OTHER"));
+  other.set("name", Datum::string("LITERAL"));
+  CHECK_FALSE(other.finish().has_literal());
+}
+
 TEST_CASE("minval and maxval show from outside") {
   CHECK(Datum::minval().has_extreme());
   CHECK_FALSE(Datum::integer(1).has_extreme());
