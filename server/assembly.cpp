@@ -75,6 +75,13 @@ std::string javascript_worker_path() {
   return error ? "reqld-js" : (self.parent_path() / "reqld-js").string();
 }
 
+/// Whether RethinkDB keeps its data there: reqld would seem to have lost it.
+bool is_of_rethinkdb(const std::filesystem::path& directory) {
+  std::error_code error;
+  return std::filesystem::exists(directory / "metadata", error) &&
+         !std::filesystem::exists(directory / "data.mdb", error);
+}
+
 }  // namespace
 
 Assembled assemble(const config::Options& options, bool create, unsigned worker_threads) {
@@ -82,6 +89,13 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   if (!create && !std::filesystem::is_directory(options.directory)) {
     assembled.error = "There is no data directory '" + options.directory + "'. `reqld create --directory " +
                       options.directory + "` makes one.";
+    return assembled;
+  }
+  if (is_of_rethinkdb(options.directory)) {
+    assembled.error = "The directory '" + options.directory +
+                      "' holds the data of a RethinkDB server, whose files reqld does not read. Give reqld a "
+                      "directory of its "
+                      "own, and bring the data over with `rethinkdb export` and `rethinkdb import`.";
     return assembled;
   }
   auto policy = http_fetch::AddressPolicy::parse(options.http_allow, options.http_deny);

@@ -237,6 +237,18 @@ def a_full_disk(scratch):
 
 
 @test
+def a_directory_of_rethinkdb(scratch):
+    """A server that started on it would seem to have lost its data."""
+    (scratch / "metadata").write_bytes(bytes(4096))
+    for command in ((), ("serve",)):
+        status, text = run(*command, "-d", str(scratch), "--driver-port", "0", "--no-http-admin")
+        expect(status == 1 and "holds the data of a RethinkDB server" in text, text)
+    status, text = run("create", "-d", str(scratch))
+    expect(status == 1 and "exists already" in text, text)
+    expect([entry.name for entry in scratch.iterdir()] == ["metadata"])
+
+
+@test
 def a_directory_that_cannot_be_written(scratch):
     blocker = scratch / "file"
     blocker.write_text("")
