@@ -20,23 +20,37 @@ constexpr std::uint8_t kNoteIncludesStates = 5;
 
 std::uint8_t feed_note(FeedKind kind) {
   switch (kind) {
-    case FeedKind::kNone: return 0;
-    case FeedKind::kStream: return 1;
-    case FeedKind::kPoint: return 2;
-    case FeedKind::kOrderByLimit: return 3;
-    case FeedKind::kUnioned: return 4;
+    case FeedKind::kNone:
+      return 0;
+    case FeedKind::kStream:
+      return 1;
+    case FeedKind::kPoint:
+      return 2;
+    case FeedKind::kOrderByLimit:
+      return 3;
+    case FeedKind::kUnioned:
+      return 4;
   }
   return 0;
 }
 
-// What a coroutine's stack must keep free for everything below the evaluator (stored functions read and printed, JSON, storage,
-// libraries).
+// What a coroutine's stack must keep free for everything below the evaluator (stored functions read and
+// printed, JSON, storage, libraries).
 constexpr std::ptrdiff_t kStackReserve = 160 * 1024;
 constexpr std::size_t kMostReserved = 64 * 1024;
 
+// So that the end of a batch can be written as a time.
+constexpr double kLongestBatchSeconds = 1e6;
+
+// More than this is no limit, and not every double above fits an integer.
+std::size_t to_limit(double n) {
+  return static_cast<std::size_t>(std::min(n, 1e15));
+}
+
 class QueryRun : public Query {
  public:
-  QueryRun(Engine& engine, const ClientInfo& client, std::string body) : client_(client), cx_(engine, client_) {
+  QueryRun(Engine& engine, const ClientInfo& client, std::string body)
+      : client_(client), cx_(engine, client_) {
     cx_.cancellation = &cancellation_;
     try {
       program_ = parse_query(std::move(body));
@@ -101,12 +115,14 @@ class QueryRun : public Query {
       return error_reply(ReplyType::kRuntimeError, ErrorCode::kOpFailed, e.what());
     } catch (const std::exception& e) {
       stream_ = {};
-      return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal, std::string("Internal error: ") + e.what());
+      return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal,
+                         std::string("Internal error: ") + e.what());
     }
   }
 
   // Where the time went: evaluating the term, then reading and encoding the first batch of what it made.
-  static std::string make_profile(std::chrono::steady_clock::time_point began, std::chrono::steady_clock::time_point evaluated,
+  static std::string make_profile(std::chrono::steady_clock::time_point began,
+                                  std::chrono::steady_clock::time_point evaluated,
                                   std::chrono::steady_clock::time_point replied) {
     const auto task = [](std::string_view description, std::chrono::duration<double, std::milli> duration) {
       ObjectBuilder out;
@@ -115,7 +131,8 @@ class QueryRun : public Query {
       out.set("sub_tasks", Datum::empty_array());
       return out.finish();
     };
-    return to_json(Datum::array({task("Evaluating the query.", evaluated - began), task("Reading and encoding the reply.", replied - evaluated)}));
+    return to_json(Datum::array({task("Evaluating the query.", evaluated - began),
+                                 task("Reading and encoding the reply.", replied - evaluated)}));
   }
 
   bool literal_option(std::string_view name) const {
@@ -137,23 +154,24 @@ class QueryRun : public Query {
       const auto positive = [&](double minimum) {
         const double n = number();
         if (n < minimum) {
-          throw_logic("Illegal value `" + to_json(Datum::number(n)) + "` for `" + o.name + "`.  (Must be >= " +
-                      to_json(Datum::number(minimum)) + ".)");
+          throw_logic("Illegal value `" + to_json(Datum::number(n)) + "` for `" + o.name +
+                      "`.  (Must be >= " + to_json(Datum::number(minimum)) + ".)");
         }
         return n;
       };
       if (o.name == "array_limit") {
         const std::int64_t limit = Datum::number(number()).as_integer();
-        if (limit < 1) throw_logic("Illegal array size limit `" + std::to_string(limit) + "`.  (Must be >= 1.)");
+        if (limit < 1)
+          throw_logic("Illegal array size limit `" + std::to_string(limit) + "`.  (Must be >= 1.)");
         options.array_limit = static_cast<std::size_t>(limit);
       } else if (o.name == "max_batch_rows") {
-        options.max_batch_rows = static_cast<std::size_t>(positive(1));
+        options.max_batch_rows = to_limit(positive(1));
       } else if (o.name == "min_batch_rows") {
-        options.min_batch_rows = static_cast<std::size_t>(positive(0));
+        options.min_batch_rows = to_limit(positive(0));
       } else if (o.name == "max_batch_bytes") {
-        options.max_batch_bytes = static_cast<std::size_t>(positive(1));
+        options.max_batch_bytes = to_limit(positive(1));
       } else if (o.name == "max_batch_seconds") {
-        options.max_batch_seconds = positive(0);
+        options.max_batch_seconds = std::min(positive(0), kLongestBatchSeconds);
       } else if (o.name == "first_batch_scaledown_factor") {
         options.first_batch_scaledown = positive(1);
       } else if (o.name == "profile") {
@@ -175,12 +193,15 @@ class QueryRun : public Query {
     switch (value.kind()) {
       case ValueKind::kDatum:
       case ValueKind::kSingleSelection:
-      case ValueKind::kGroupedData: return atom(to_datum(cx_, value));
+      case ValueKind::kGroupedData:
+        return atom(to_datum(cx_, value));
       case ValueKind::kDatabase:
       case ValueKind::kFunction:
-        throw EvalError(ErrorCode::kQueryLogic, "Query result must be of type DATUM, GROUPED_DATA, or STREAM (got " +
-                                                    std::string(kind_name(value.kind())) + ").");
-      default: break;
+        throw EvalError(ErrorCode::kQueryLogic,
+                        "Query result must be of type DATUM, GROUPED_DATA, or STREAM (got " +
+                            std::string(kind_name(value.kind())) + ").");
+      default:
+        break;
     }
     stream_ = to_stream(cx_, value);
     if (stream_->is_array()) {
