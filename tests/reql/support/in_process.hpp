@@ -2,13 +2,10 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "datum/json.hpp"
@@ -18,50 +15,15 @@
 #include "reql/index_definition.hpp"
 #include "reql/query.hpp"
 #include "storage/database.hpp"
+#include "tests/reql/support/blocking_suspender.hpp"
 
 namespace reqld::reql {
-
-/// Waits by blocking the calling thread.
-class BlockingSuspender : public Suspender {
- public:
-  BlockingSuspender() {
-    pthread_attr_t attributes;
-    void* lowest = nullptr;
-    std::size_t size = 0;
-    REQUIRE(pthread_getattr_np(pthread_self(), &attributes) == 0);
-    pthread_attr_getstack(&attributes, &lowest, &size);
-    pthread_attr_destroy(&attributes);
-    floor_ = static_cast<const char*>(lowest);
-  }
-
-  void await(const std::function<void(std::function<void()> resume)>& start) override {
-    // Shared: `resume` may still be returning when the wait is over.
-    struct State {
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool resumed = false;
-    };
-    const auto state = std::make_shared<State>();
-    start([state] {
-      const std::lock_guard lock(state->mutex);
-      state->resumed = true;
-      state->changed.notify_one();
-    });
-    std::unique_lock lock(state->mutex);
-    state->changed.wait(lock, [&] { return state->resumed; });
-  }
-  void move_to_pool() override {}
-  const char* stack_floor() const override { return floor_; }
-  void yield() override {}
-
- private:
-  const char* floor_;
-};
 
 /// The reply as on the wire.
 inline std::string as_wire(const Reply& reply) {
   std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
-  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
+  if (reply.error != ErrorCode::kNone)
+    wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
   if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
     wire += ",\"b\":[";
     for (const Frame& frame : reply.backtrace) {
@@ -113,7 +75,9 @@ class InProcess {
   std::unique_ptr<Query> query(std::string body) { return make_query(*engine_, client_, std::move(body)); }
 
   /// The reply to `[1, term, options]`; of a stream all rows, in a kSequence reply.
-  Reply run(const std::string& term, const std::string& options = "{}") { return run_body("[1," + term + "," + options + "]"); }
+  Reply run(const std::string& term, const std::string& options = "{}") {
+    return run_body("[1," + term + "," + options + "]");
+  }
 
   Reply run_body(std::string body) {
     const auto q = query(std::move(body));
