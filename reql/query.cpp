@@ -84,7 +84,12 @@ class QueryRun : public Query {
   }
 
   Reply next(Suspender& suspender) override {
-    return guarded(suspender, [&] { return stream_reply(false); });
+    return guarded(suspender, [&] {
+      Reply reply = stream_reply(false);
+      reply.idle =
+          reply.type == ReplyType::kPartial && reply.rows.empty() && stream_->feed_kind() != FeedKind::kNone;
+      return reply;
+    });
   }
 
   bool ready(std::function<void()> wake) override { return !stream_ || stream_->ready(wake); }
