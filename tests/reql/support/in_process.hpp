@@ -42,7 +42,8 @@ inline std::string as_wire(const Reply& reply) {
 /// An engine on an empty database in a directory that goes with it.
 class InProcess {
  public:
-  explicit InProcess(http_fetch::Options http = {}) {
+  explicit InProcess(http_fetch::Options http = {}, EngineOptions options = {})
+      : options_(std::move(options)) {
     char name[] = "/tmp/reqld-reql-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     directory_ = name;
@@ -110,9 +111,10 @@ class InProcess {
     auto database = storage::Database::open(std::move(options));
     REQUIRE_MESSAGE(database.ok(), database.error().message);
     database_ = std::move(*database);
-    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+    engine_ = std::make_unique<Engine>(options_, *database_, *fetcher_, *javascript_);
   }
 
+  const EngineOptions options_;
   std::string directory_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;
