@@ -7,6 +7,7 @@
 #include "datum/json.hpp"
 #include "reql/context.hpp"
 #include "reql/eval.hpp"
+#include "reql/profile.hpp"
 #include "reql/program.hpp"
 #include "reql/running_queries.hpp"
 #include "reql/table.hpp"
@@ -47,6 +48,8 @@ std::size_t to_limit(double n) {
   return static_cast<std::size_t>(std::min(n, 1e15));
 }
 
+constexpr std::string_view kEncoding = "Encoding the reply.";
+
 class QueryRun : public Query {
  public:
   QueryRun(Engine& engine, const ClientInfo& client, std::string body)
@@ -74,11 +77,11 @@ class QueryRun : public Query {
       read_options();
       Env env{cx_, nullptr};
       if (!cx_.options.profile) return first_reply(eval(*program_->root(), env));
-      const auto began = std::chrono::steady_clock::now();
-      const Value value = eval(*program_->root(), env);
-      const auto evaluated = std::chrono::steady_clock::now();
-      Reply reply = first_reply(value);
-      reply.profile = make_profile(began, evaluated, std::chrono::steady_clock::now());
+      profile_ = std::make_unique<Profile>();
+      cx_.profile = profile_.get();
+      Reply reply = first_reply(eval(*program_->root(), env));
+      reply.profile = profile_->to_json();
+      cx_.profile = nullptr;
       return reply;
     });
   }
@@ -123,21 +126,6 @@ class QueryRun : public Query {
       return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal,
                          std::string("Internal error: ") + e.what());
     }
-  }
-
-  // Where the time went: evaluating the term, then reading and encoding the first batch of what it made.
-  static std::string make_profile(std::chrono::steady_clock::time_point began,
-                                  std::chrono::steady_clock::time_point evaluated,
-                                  std::chrono::steady_clock::time_point replied) {
-    const auto task = [](std::string_view description, std::chrono::duration<double, std::milli> duration) {
-      ObjectBuilder out;
-      out.set("description", Datum::string(description));
-      out.set("duration(ms)", Datum::number(duration.count()));
-      out.set("sub_tasks", Datum::empty_array());
-      return out.finish();
-    };
-    return to_json(Datum::array({task("Evaluating the query.", evaluated - began),
-                                 task("Reading and encoding the reply.", replied - evaluated)}));
   }
 
   bool literal_option(std::string_view name) const {
@@ -190,6 +178,7 @@ class QueryRun : public Query {
     reply.type = ReplyType::kAtom;
     // Text is a little longer than the encoding: most replies are written without growing.
     reply.rows.reserve(std::min(d.encoded_size() * 5 / 4 + 32, kMostReserved));
+    const ProfiledTask task(cx_.profile, kEncoding);
     append_json(d, reply.rows);
     return reply;
   }
@@ -234,6 +223,7 @@ class QueryRun : public Query {
         if (stream_->next_json(cx_, rest, reply.rows)) break;
       }
       more = stream_->next(cx_, rest, batch_);
+      const ProfiledTask task(cx_.profile, kEncoding);
       for (const Datum& row : batch_) {
         if (!reply.rows.empty()) reply.rows += ',';
         append_json(row, reply.rows);
@@ -255,6 +245,7 @@ class QueryRun : public Query {
   Cancellation cancellation_;
   Ref<const Program> program_;
   Context cx_;
+  std::unique_ptr<Profile> profile_;
   std::optional<Reply> parse_error_;
   Ref<Stream> stream_;
   Batch batch_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reql/profile.hpp"
 #include "reql/streams/derived.hpp"
 
 namespace reqld::reql {
@@ -42,6 +43,7 @@ class Sorter {
     if (rows_.size() > cx.options.array_limit) Args::blaming(node_, [&] { check_array_size(cx, rows_.size()); });
   }
   void sort(Context& cx) {
+    const ProfiledTask task(cx.profile, "Sorting in-memory.");
     Args::blaming(node_, [&] {
       std::stable_sort(rows_.begin(), rows_.end(),
                        [&](const OrderedRow& a, const OrderedRow& b) { return OrderedRow::compare(cx, keys_, a, b) < 0; });
