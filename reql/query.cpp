@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "datum/json.hpp"
+#include "datum/memory_account.hpp"
 #include "reql/context.hpp"
 #include "reql/eval.hpp"
 #include "reql/profile.hpp"
@@ -48,12 +49,40 @@ std::size_t to_limit(double n) {
   return static_cast<std::size_t>(std::min(n, 1e15));
 }
 
+/// Counts what the query makes, on whichever thread it runs, and nothing on the threads it has left.
+class AccountedSuspender : public Suspender {
+ public:
+  AccountedSuspender(Suspender& inner, MemoryAccount& account) : inner_(inner) {
+    MemoryAccount::set_of_thread(&account);
+  }
+  ~AccountedSuspender() override { MemoryAccount::set_of_thread(nullptr); }
+
+  void await(const std::function<void(std::function<void()> resume)>& start) override {
+    const MemoryAccount::Pause pause;
+    inner_.await(start);
+  }
+  void move_to_pool() override {
+    const MemoryAccount::Pause pause;
+    inner_.move_to_pool();
+  }
+  const char* stack_floor() const override { return inner_.stack_floor(); }
+  void yield() override {
+    const MemoryAccount::Pause pause;
+    inner_.yield();
+  }
+
+ private:
+  Suspender& inner_;
+};
+
 constexpr std::string_view kEncoding = "Encoding the reply.";
 
 class QueryRun : public Query {
  public:
   QueryRun(Engine& engine, const ClientInfo& client, std::string body)
-      : client_(client), cx_(engine, client_) {
+      : client_(client),
+        account_(MemoryAccount::open(engine.options().query_memory_bytes)),
+        cx_(engine, client_) {
     cx_.cancellation = &cancellation_;
     try {
       program_ = parse_query(std::move(body));
@@ -102,7 +131,8 @@ class QueryRun : public Query {
  private:
   template <typename F>
   Reply guarded(Suspender& suspender, F&& body) {
-    cx_.suspender = &suspender;
+    AccountedSuspender accounted(suspender, *account_);
+    cx_.suspender = &accounted;
     cx_.begin_turn();
     cx_.stack_limit = suspender.stack_floor() + kStackReserve;
     try {
@@ -242,6 +272,7 @@ class QueryRun : public Query {
   }
 
   const ClientInfo client_;
+  const MemoryAccount::Owner account_;
   Cancellation cancellation_;
   Ref<const Program> program_;
   Context cx_;

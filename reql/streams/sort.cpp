@@ -25,6 +25,7 @@ class Sorter {
       }
     } else {
       check_size(cx);
+      charge_.add(sizeof(OrderedRow));
     }
   }
 
@@ -35,6 +36,7 @@ class Sorter {
     sort(cx);
     if (rows_.size() > keep) rows_.resize(keep);
     std::reverse(rows_.begin(), rows_.end());
+    charge_.clear();
     return std::exchange(rows_, {});
   }
 
@@ -53,6 +55,7 @@ class Sorter {
   const std::vector<OrderKey> keys_;
   const Node* const node_;
   std::vector<OrderedRow> rows_;
+  MemoryCharge charge_;
 };
 
 // Rows are in reverse order. False when none are left.
