@@ -67,9 +67,9 @@ po::options_description supported() {
       ("server-name,n", po::value<Text>(), "the server's name (default: the machine's)")  //
       ("server-tag,t", po::value<Texts>(), "a tag of this server; repeatable")            //
       ("initial-password", po::value<Text>(),
-       "the password of `admin` in a new directory; `auto` prints a random one")                           //
-      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                               //
-      ("query-memory", po::value<Text>(), "megabytes that one value of a query may take (default: 1024)")  //
+       "the password of `admin` in a new directory; `auto` prints a random one")                            //
+      ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                                //
+      ("query-memory", po::value<Text>(), "megabytes that the values of a query may take (default: 1024)")  //
       ("commit-log-hours", po::value<Text>(),
        "keep the log of commits for so long, so that `reqld restore` can go on from a backup to a point in "
        "time "

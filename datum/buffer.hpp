@@ -9,6 +9,8 @@
 
 namespace reqld {
 
+class MemoryAccount;
+
 /// Where the bytes of an out-of-line binary (a blob) come from. Storage implements it; while one is
 /// referenced, the blobs it can reach are not reclaimed. Thread-safe.
 class BlobSource {
@@ -78,10 +80,10 @@ Ref<T> make_ref(A&&... a) {
 }
 
 /// Bytes with a reference count; header and bytes are one allocation. Immutable once a Datum points into
-/// them.
+/// them. Counts in the MemoryAccount of the thread that makes it.
 class Buffer {
  public:
-  /// `size` bytes, not initialised.
+  /// These throw what MemoryAccount::add does. `size` bytes, not initialised.
   static Ref<Buffer> make(std::size_t size);
   static Ref<Buffer> copy(const void* bytes, std::size_t size);
   /// `buffer` made longer or shorter, its first bytes kept. Only before the buffer is shared.
@@ -102,13 +104,14 @@ class Buffer {
   }
 
  private:
-  explicit Buffer(std::size_t size) : size_(size) {}
+  Buffer(std::size_t size, MemoryAccount* account) : size_(size), account_(account) {}
   ~Buffer() = default;
   void destroy();
 
   std::atomic<std::uint32_t> refs_{0};
   std::size_t size_;
   Ref<BlobSource> source_;
+  MemoryAccount* account_;  ///< counts it; may be null
 };
 
 }  // namespace reqld

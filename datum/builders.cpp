@@ -98,7 +98,9 @@ void ArrayBuilder::add(const Datum& d) {
   const std::uint8_t* bytes = encoded_bytes(d, scratch);
   const std::size_t size = encoded_size_at(bytes);
   check_value_bytes(data_.size() + size);
+  const std::size_t had = data_.capacity();
   data_.append(reinterpret_cast<const char*>(bytes), size);
+  if (data_.capacity() != had) charge_.add(data_.capacity() - had);
   const std::uint8_t own = flags_at(bytes);
   if ((own & kContainerHasBlob) != 0) keep_older(source_, d.blob_source());
   flags_ |= own;

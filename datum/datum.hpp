@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "datum/buffer.hpp"
+#include "datum/memory_account.hpp"
 
 namespace reqld {
 
@@ -286,6 +287,7 @@ class ArrayBuilder {
  private:
   std::string data_;
   std::vector<std::uint32_t> offsets_;
+  MemoryCharge charge_;
   Ref<BlobSource> source_;
   std::uint8_t flags_ = 0;
 };

@@ -15,6 +15,7 @@
 
 namespace reqld::reql {
 
+class Profile;
 class Program;
 
 /// How much one batch of a stream may hold.
@@ -71,6 +72,8 @@ class Context {
   /// Null on the writer thread: nothing there may wait.
   Suspender* suspender = nullptr;
   Cancellation* cancellation = nullptr;
+  /// Null unless the query is profiled.
+  Profile* profile = nullptr;
   /// The lowest address the stack may reach; deeper recursion ends the query.
   const char* stack_limit = nullptr;
   /// r.now(): the same all through a query.

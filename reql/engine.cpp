@@ -1,6 +1,7 @@
 #include "reql/engine.hpp"
 
 #include "datum/limits.hpp"
+#include "reql/activity_sampler.hpp"
 #include "reql/feeds/hub.hpp"
 #include "reql/permissions.hpp"
 #include "reql/running_queries.hpp"
@@ -16,7 +17,8 @@ Engine::Engine(EngineOptions options, storage::Database& database, http_fetch::F
       javascript_(javascript),
       feeds_(std::make_unique<FeedHub>(database)),
       permissions_(std::make_unique<PermissionCache>(database)),
-      running_(std::make_unique<RunningQueries>()) {
+      running_(std::make_unique<RunningQueries>()),
+      activity_(std::make_unique<ActivitySampler>(database, *running_)) {
   set_max_value_bytes(options_.query_memory_bytes);
 }
 

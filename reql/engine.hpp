@@ -17,23 +17,28 @@ class Pool;
 
 namespace reqld::reql {
 
+class ActivitySampler;
 class FeedHub;
 class PermissionCache;
 class RunningQueries;
+class ServerView;
 
 struct EngineOptions {
   std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
   std::string server_id;              ///< UUID of this data directory
-  std::uint16_t driver_port = 0;  ///< as configured; for server_status
+  std::uint16_t driver_port = 0;      ///< as configured; for server_status
   std::uint16_t http_port = 0;
-  unsigned worker_threads = 2;        ///< how wide scans may be split
-  std::size_t query_memory_bytes = std::size_t{1} << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
+  unsigned worker_threads = 2;         ///< how wide scans may be split
+  const ServerView* server = nullptr;  ///< outlives the engine; null: no server is around it
+  std::size_t query_memory_bytes = std::size_t{1}
+                                   << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
 };
 
 /// Thread-safe; outlives every query. Owns none of what it is given.
 class Engine {
  public:
-  Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher, js::Pool& javascript);
+  Engine(EngineOptions options, storage::Database& database, http_fetch::Fetcher& fetcher,
+         js::Pool& javascript);
   ~Engine();
 
   const EngineOptions& options() const { return options_; }
@@ -43,6 +48,7 @@ class Engine {
   FeedHub& feeds() { return *feeds_; }
   PermissionCache& permissions() { return *permissions_; }
   RunningQueries& running() { return *running_; }
+  ActivitySampler& activity() { return *activity_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -62,6 +68,7 @@ class Engine {
   std::unique_ptr<FeedHub> feeds_;
   std::unique_ptr<PermissionCache> permissions_;
   std::unique_ptr<RunningQueries> running_;
+  std::unique_ptr<ActivitySampler> activity_;
 };
 
 }  // namespace reqld::reql

@@ -2,6 +2,7 @@
 
 #include "datum/json.hpp"
 #include "reql/grouping.hpp"
+#include "reql/profile.hpp"
 #include "reql/table.hpp"
 #include "storage/database.hpp"
 
@@ -9,23 +10,22 @@ namespace reqld::reql {
 
 namespace {
 
-void check_stack(const Context& cx) {
+[[gnu::always_inline]] inline void check_stack(const Context& cx) {
   const char here = 0;
   if (&here < cx.stack_limit) {
     throw EvalError(ErrorCode::kResourceLimit, "Maximum recursion depth of a query exceeded.");
   }
 }
 
-Value eval_literal(const Node& node, Context& cx) {
+// Part of eval, as the next: inlined there although eval_profiled has them too.
+[[gnu::always_inline]] inline Value eval_literal(const Node& node, Context& cx) {
   if (node.literal_array_size > cx.options.array_limit) {
     Args::blaming(&node, [&] { check_array_size(cx, node.literal_array_size); });
   }
   return Value(node.literal);
 }
 
-}  // namespace
-
-Value eval(const Node& node, Env& env) {
+[[gnu::always_inline]] inline Value eval_node(const Node& node, Env& env) {
   if (node.is_literal) return eval_literal(node, env.cx);
   try {
     check_stack(env.cx);
@@ -47,6 +47,19 @@ Value eval(const Node& node, Env& env) {
   } catch (const storage::StorageError& e) {
     throw EvalError(ErrorCode::kOpFailed, e.what(), &node);
   }
+}
+
+[[gnu::noinline]] Value eval_profiled(const Node& node, Env& env) {
+  const ProfiledTask task(env.cx.profile, node);
+  return eval_node(node, env);
+}
+
+}  // namespace
+
+Value eval(const Node& node, Env& env) {
+  if (env.cx.profile != nullptr) [[unlikely]]
+    return eval_profiled(node, env);
+  return eval_node(node, env);
 }
 
 Args::Args(const Node& node, Env& env) : node_(node), env_(env) {

@@ -19,6 +19,7 @@ class GroupMap {
   T& at(const Datum& group, Make make) {
     const auto found = map_.find(group);
     if (found != map_.end()) return found->second;
+    charge_.add(kGroupBytes);
     return map_.emplace(group.compact(), make()).first->second;
   }
   std::vector<std::pair<Datum, T>> sorted() {
@@ -31,7 +32,11 @@ class GroupMap {
   }
 
  private:
+  // Roughly: a node of the map, and what is folded or an empty batch.
+  static constexpr std::size_t kGroupBytes = 160;
+
   std::unordered_map<Datum, T, DatumHash> map_;
+  MemoryCharge charge_;
 };
 
 /// Every element of `key` as a group of its own; an empty array is no key at all.

@@ -75,6 +75,8 @@ class ReqlIndexFunction : public storage::IndexFunction {
   // Calls `each` for what the function makes of `row`; for a multi index for each element of that.
   template <typename Each>
   void each_value(const Datum& row, Each&& each) const {
+    // A row has the same values whoever asks.
+    const MemoryAccount::Pause pause;
     // No query, no user: a deterministic function needs neither.
     Context cx = Context::detached(*program_);
     const Datum value = function_->call1(cx, row);

@@ -446,7 +446,7 @@ class Parser {
       if (!var.is(Type::kNumber)) {
         fail(&vars_place, "CLIENT ERROR: FUNC variables must be a literal array of *numbers*.");
       }
-      scope.vars.push_back(static_cast<std::int64_t>(var.as_number()));
+      scope.vars.push_back(variable_number(var, vars_place));
     }
     node->scope_depth = static_cast<std::uint32_t>(scopes_.size());
     for (FunctionScope& outer : scopes_) outer.node->captures = true;
@@ -457,6 +457,15 @@ class Parser {
     add_optargs(*node, optargs, place, depth);
     finish(*node, place);
     return {Datum(), node};
+  }
+
+  // Drivers number variables from 1; what numbers a client may make up itself is whole.
+  static std::int64_t variable_number(const Datum& number, const Place& place) {
+    try {
+      return number.as_integer();
+    } catch (const DatumError& e) {
+      fail(&place, e.what());
+    }
   }
 
   static std::string plural(int n) { return std::to_string(n) + (n == 1 ? " argument" : " arguments"); }
@@ -544,7 +553,7 @@ class Parser {
     if (!id.is_literal || !id.literal.is(Type::kNumber)) {
       fail(&place, "Expected a variable to be a literal number.");
     }
-    const auto wanted = static_cast<std::int64_t>(id.literal.as_number());
+    const std::int64_t wanted = variable_number(id.literal, place);
     for (std::size_t i = scopes_.size(); i-- > 0;) {
       const auto& vars = scopes_[i].vars;
       const auto at = std::find(vars.begin(), vars.end(), wanted);

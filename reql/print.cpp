@@ -30,14 +30,16 @@ std::string camel_case(std::string_view name) {
 // Terms that are called on r, and whose nesting shows as plain calls.
 bool is_operator(TermType type) {
   using enum TermType;
-  constexpr std::array kOperators = {kAdd, kSub, kMul, kDiv, kMod, kEq, kNe, kLt, kLe, kGt, kGe, kNot, kAnd, kOr};
+  constexpr std::array kOperators = {kAdd, kSub, kMul, kDiv, kMod, kEq,  kNe,
+                                     kLt,  kLe,  kGt,  kGe,  kNot, kAnd, kOr};
   return std::find(kOperators.begin(), kOperators.end(), type) != kOperators.end();
 }
 
 bool starts_on_r(TermType type) {
   using enum TermType;
-  constexpr std::array kOnR = {kPoint, kLine, kPolygon, kCircle, kGeojson, kBranch, kObject, kJson, kTime, kEpochTime,
-                               kIso8601, kRange, kRandom, kUuid, kError, kLiteral, kArgs, kDb, kTable, kJavascript, kHttp};
+  constexpr std::array kOnR = {kPoint, kLine,    kPolygon,   kCircle,  kGeojson, kBranch,     kObject,
+                               kJson,  kTime,    kEpochTime, kIso8601, kRange,   kRandom,     kUuid,
+                               kError, kLiteral, kArgs,      kDb,      kTable,   kJavascript, kHttp};
   return is_operator(type) || std::find(kOnR.begin(), kOnR.end(), type) != kOnR.end();
 }
 
@@ -51,7 +53,7 @@ class Printer {
     const Datum& vars = func.args[0]->literal;
     std::vector<std::string> names;
     for (std::size_t i = 0; i < vars.array_size(); ++i) {
-      const auto id = static_cast<std::int64_t>(vars.at(i).as_number());
+      const std::int64_t id = vars.at(i).as_integer();
       names.push_back(id < 0 ? "_var" + std::to_string(-id) : "var" + std::to_string(id));
       if (i) text += ", ";
       text += names.back();
@@ -139,12 +141,20 @@ class Printer {
     if (node.is_literal) return literal(node.literal, outermost);
     switch (node.def->type) {
       case kVar:
-        if (node.scope_depth < scopes_.size()) text += scopes_[scopes_.size() - 1 - node.scope_depth][node.slot];
+        if (node.scope_depth < scopes_.size())
+          text += scopes_[scopes_.size() - 1 - node.scope_depth][node.slot];
         return;
-      case kImplicitVar: text += "r.row"; return;
-      case kFunc: return function(node);
-      case kMinval: text += "r.minval"; return;
-      case kMaxval: text += "r.maxval"; return;
+      case kImplicitVar:
+        text += "r.row";
+        return;
+      case kFunc:
+        return function(node);
+      case kMinval:
+        text += "r.minval";
+        return;
+      case kMaxval:
+        text += "r.maxval";
+        return;
       case kMakeArray:
         if (outermost) text += "r.expr(";
         text += '[';
@@ -168,7 +178,8 @@ class Printer {
       case kBracket:
         term(*node.args[0], false);
         return arguments(node, 1);
-      default: break;
+      default:
+        break;
     }
     const std::string name = camel_case(node.def->name);
     const bool method = node.def->type == TermType::kTable && node.args.size() == 2;
@@ -266,7 +277,8 @@ Datum parse_write_hook(std::string_view bytes) {
       // The same answer as for any other bytes.
     }
   }
-  throw_logic("Cannot create a write hook except from a reql_write_hook_function returned from `get_write_hook`.");
+  throw_logic(
+      "Cannot create a write hook except from a reql_write_hook_function returned from `get_write_hook`.");
 }
 
 }  // namespace reqld::reql

@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "datum/json.hpp"
+#include "datum/memory_account.hpp"
 #include "reql/context.hpp"
 #include "reql/eval.hpp"
+#include "reql/profile.hpp"
 #include "reql/program.hpp"
 #include "reql/running_queries.hpp"
 #include "reql/table.hpp"
@@ -20,23 +22,67 @@ constexpr std::uint8_t kNoteIncludesStates = 5;
 
 std::uint8_t feed_note(FeedKind kind) {
   switch (kind) {
-    case FeedKind::kNone: return 0;
-    case FeedKind::kStream: return 1;
-    case FeedKind::kPoint: return 2;
-    case FeedKind::kOrderByLimit: return 3;
-    case FeedKind::kUnioned: return 4;
+    case FeedKind::kNone:
+      return 0;
+    case FeedKind::kStream:
+      return 1;
+    case FeedKind::kPoint:
+      return 2;
+    case FeedKind::kOrderByLimit:
+      return 3;
+    case FeedKind::kUnioned:
+      return 4;
   }
   return 0;
 }
 
-// What a coroutine's stack must keep free for everything below the evaluator (stored functions read and printed, JSON, storage,
-// libraries).
+// What a coroutine's stack must keep free for everything below the evaluator (stored functions read and
+// printed, JSON, storage, libraries).
 constexpr std::ptrdiff_t kStackReserve = 160 * 1024;
 constexpr std::size_t kMostReserved = 64 * 1024;
 
+// So that the end of a batch can be written as a time.
+constexpr double kLongestBatchSeconds = 1e6;
+
+// More than this is no limit, and not every double above fits an integer.
+std::size_t to_limit(double n) {
+  return static_cast<std::size_t>(std::min(n, 1e15));
+}
+
+/// Counts what the query makes, on whichever thread it runs, and nothing on the threads it has left.
+class AccountedSuspender : public Suspender {
+ public:
+  AccountedSuspender(Suspender& inner, MemoryAccount& account) : inner_(inner) {
+    MemoryAccount::set_of_thread(&account);
+  }
+  ~AccountedSuspender() override { MemoryAccount::set_of_thread(nullptr); }
+
+  void await(const std::function<void(std::function<void()> resume)>& start) override {
+    const MemoryAccount::Pause pause;
+    inner_.await(start);
+  }
+  void move_to_pool() override {
+    const MemoryAccount::Pause pause;
+    inner_.move_to_pool();
+  }
+  const char* stack_floor() const override { return inner_.stack_floor(); }
+  void yield() override {
+    const MemoryAccount::Pause pause;
+    inner_.yield();
+  }
+
+ private:
+  Suspender& inner_;
+};
+
+constexpr std::string_view kEncoding = "Encoding the reply.";
+
 class QueryRun : public Query {
  public:
-  QueryRun(Engine& engine, const ClientInfo& client, std::string body) : client_(client), cx_(engine, client_) {
+  QueryRun(Engine& engine, const ClientInfo& client, std::string body)
+      : client_(client),
+        account_(MemoryAccount::open(engine.options().query_memory_bytes)),
+        cx_(engine, client_) {
     cx_.cancellation = &cancellation_;
     try {
       program_ = parse_query(std::move(body));
@@ -60,17 +106,22 @@ class QueryRun : public Query {
       read_options();
       Env env{cx_, nullptr};
       if (!cx_.options.profile) return first_reply(eval(*program_->root(), env));
-      const auto began = std::chrono::steady_clock::now();
-      const Value value = eval(*program_->root(), env);
-      const auto evaluated = std::chrono::steady_clock::now();
-      Reply reply = first_reply(value);
-      reply.profile = make_profile(began, evaluated, std::chrono::steady_clock::now());
+      profile_ = std::make_unique<Profile>();
+      cx_.profile = profile_.get();
+      Reply reply = first_reply(eval(*program_->root(), env));
+      reply.profile = profile_->to_json();
+      cx_.profile = nullptr;
       return reply;
     });
   }
 
   Reply next(Suspender& suspender) override {
-    return guarded(suspender, [&] { return stream_reply(false); });
+    return guarded(suspender, [&] {
+      Reply reply = stream_reply(false);
+      reply.idle =
+          reply.type == ReplyType::kPartial && reply.rows.empty() && stream_->feed_kind() != FeedKind::kNone;
+      return reply;
+    });
   }
 
   bool ready(std::function<void()> wake) override { return !stream_ || stream_->ready(wake); }
@@ -80,7 +131,8 @@ class QueryRun : public Query {
  private:
   template <typename F>
   Reply guarded(Suspender& suspender, F&& body) {
-    cx_.suspender = &suspender;
+    AccountedSuspender accounted(suspender, *account_);
+    cx_.suspender = &accounted;
     cx_.begin_turn();
     cx_.stack_limit = suspender.stack_floor() + kStackReserve;
     try {
@@ -101,21 +153,9 @@ class QueryRun : public Query {
       return error_reply(ReplyType::kRuntimeError, ErrorCode::kOpFailed, e.what());
     } catch (const std::exception& e) {
       stream_ = {};
-      return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal, std::string("Internal error: ") + e.what());
+      return error_reply(ReplyType::kRuntimeError, ErrorCode::kInternal,
+                         std::string("Internal error: ") + e.what());
     }
-  }
-
-  // Where the time went: evaluating the term, then reading and encoding the first batch of what it made.
-  static std::string make_profile(std::chrono::steady_clock::time_point began, std::chrono::steady_clock::time_point evaluated,
-                                  std::chrono::steady_clock::time_point replied) {
-    const auto task = [](std::string_view description, std::chrono::duration<double, std::milli> duration) {
-      ObjectBuilder out;
-      out.set("description", Datum::string(description));
-      out.set("duration(ms)", Datum::number(duration.count()));
-      out.set("sub_tasks", Datum::empty_array());
-      return out.finish();
-    };
-    return to_json(Datum::array({task("Evaluating the query.", evaluated - began), task("Reading and encoding the reply.", replied - evaluated)}));
   }
 
   bool literal_option(std::string_view name) const {
@@ -137,23 +177,24 @@ class QueryRun : public Query {
       const auto positive = [&](double minimum) {
         const double n = number();
         if (n < minimum) {
-          throw_logic("Illegal value `" + to_json(Datum::number(n)) + "` for `" + o.name + "`.  (Must be >= " +
-                      to_json(Datum::number(minimum)) + ".)");
+          throw_logic("Illegal value `" + to_json(Datum::number(n)) + "` for `" + o.name +
+                      "`.  (Must be >= " + to_json(Datum::number(minimum)) + ".)");
         }
         return n;
       };
       if (o.name == "array_limit") {
         const std::int64_t limit = Datum::number(number()).as_integer();
-        if (limit < 1) throw_logic("Illegal array size limit `" + std::to_string(limit) + "`.  (Must be >= 1.)");
+        if (limit < 1)
+          throw_logic("Illegal array size limit `" + std::to_string(limit) + "`.  (Must be >= 1.)");
         options.array_limit = static_cast<std::size_t>(limit);
       } else if (o.name == "max_batch_rows") {
-        options.max_batch_rows = static_cast<std::size_t>(positive(1));
+        options.max_batch_rows = to_limit(positive(1));
       } else if (o.name == "min_batch_rows") {
-        options.min_batch_rows = static_cast<std::size_t>(positive(0));
+        options.min_batch_rows = to_limit(positive(0));
       } else if (o.name == "max_batch_bytes") {
-        options.max_batch_bytes = static_cast<std::size_t>(positive(1));
+        options.max_batch_bytes = to_limit(positive(1));
       } else if (o.name == "max_batch_seconds") {
-        options.max_batch_seconds = positive(0);
+        options.max_batch_seconds = std::min(positive(0), kLongestBatchSeconds);
       } else if (o.name == "first_batch_scaledown_factor") {
         options.first_batch_scaledown = positive(1);
       } else if (o.name == "profile") {
@@ -167,6 +208,7 @@ class QueryRun : public Query {
     reply.type = ReplyType::kAtom;
     // Text is a little longer than the encoding: most replies are written without growing.
     reply.rows.reserve(std::min(d.encoded_size() * 5 / 4 + 32, kMostReserved));
+    const ProfiledTask task(cx_.profile, kEncoding);
     append_json(d, reply.rows);
     return reply;
   }
@@ -175,12 +217,15 @@ class QueryRun : public Query {
     switch (value.kind()) {
       case ValueKind::kDatum:
       case ValueKind::kSingleSelection:
-      case ValueKind::kGroupedData: return atom(to_datum(cx_, value));
+      case ValueKind::kGroupedData:
+        return atom(to_datum(cx_, value));
       case ValueKind::kDatabase:
       case ValueKind::kFunction:
-        throw EvalError(ErrorCode::kQueryLogic, "Query result must be of type DATUM, GROUPED_DATA, or STREAM (got " +
-                                                    std::string(kind_name(value.kind())) + ").");
-      default: break;
+        throw EvalError(ErrorCode::kQueryLogic,
+                        "Query result must be of type DATUM, GROUPED_DATA, or STREAM (got " +
+                            std::string(kind_name(value.kind())) + ").");
+      default:
+        break;
     }
     stream_ = to_stream(cx_, value);
     if (stream_->is_array()) {
@@ -208,6 +253,7 @@ class QueryRun : public Query {
         if (stream_->next_json(cx_, rest, reply.rows)) break;
       }
       more = stream_->next(cx_, rest, batch_);
+      const ProfiledTask task(cx_.profile, kEncoding);
       for (const Datum& row : batch_) {
         if (!reply.rows.empty()) reply.rows += ',';
         append_json(row, reply.rows);
@@ -226,9 +272,11 @@ class QueryRun : public Query {
   }
 
   const ClientInfo client_;
+  const MemoryAccount::Owner account_;
   Cancellation cancellation_;
   Ref<const Program> program_;
   Context cx_;
+  std::unique_ptr<Profile> profile_;
   std::optional<Reply> parse_error_;
   Ref<Stream> stream_;
   Batch batch_;

@@ -50,6 +50,8 @@ struct Reply {
   ErrorCode error = ErrorCode::kNone;
   Backtrace backtrace;  ///< only for kCompileError and kRuntimeError
   std::string profile;  ///< JSON of `p`; empty: absent
+  bool idle = false;    ///< of `next`, by a feed that woke for nothing: no reply is sent, it is asked whether
+                        ///< it is ready again
 };
 
 /// Makes an error reply; `message` is the plain text.
@@ -58,7 +60,7 @@ Reply error_reply(ReplyType type, ErrorCode code, std::string_view message, Back
 /// Who asks: fixed for the life of a connection.
 struct ClientInfo {
   std::string user = "admin";
-  std::string peer_host;       ///< textual address of the client
+  std::string peer_host;  ///< textual address of the client
   std::uint16_t peer_port = 0;
 };
 
@@ -80,21 +82,22 @@ class Query {
   /// CONTINUE: the next batch. Only after a kPartial reply.
   virtual Reply next(Suspender& suspender) = 0;
 
-  /// Whether `next` would answer without waiting for something to happen in the database. When false, `wake` is called
-  /// once, from any thread, as soon as it would (or the query was cancelled); so an idle feed costs no coroutine.
-  /// A query that is not a feed is always ready.
+  /// Whether `next` would answer without waiting for something to happen in the database. When false, `wake`
+  /// is called once, from any thread, as soon as it would (or the query was cancelled); so an idle feed costs
+  /// no coroutine. A query that is not a feed is always ready.
   virtual bool ready(std::function<void()> wake) = 0;
 
-  /// STOP, a closed connection, or shutdown: `start`/`next` under way ends soon (its reply is then of no meaning).
+  /// STOP, a closed connection, or shutdown: `start`/`next` under way ends soon (its reply is then of no
+  /// meaning).
   virtual void cancel() = 0;
 };
 
 /// How much a query's text grows by while it is parsed: with so much spare capacity it is not copied.
 inline constexpr std::size_t kQueryPaddingBytes = 16;
 
-/// Parses the body of a START message, `[1, term, optargs]`, into a query. `body` is consumed (parsed in place).
-/// Parse and compile errors come out of `start` as its reply, so this never fails.
-/// Thread: the connection's reactor.
+/// Parses the body of a START message, `[1, term, optargs]`, into a query. `body` is consumed (parsed in
+/// place). Parse and compile errors come out of `start` as its reply, so this never fails. Thread: the
+/// connection's reactor.
 std::unique_ptr<Query> make_query(Engine& engine, const ClientInfo& client, std::string body);
 
 }  // namespace reqld::reql

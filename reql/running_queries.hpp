@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "reql/program.hpp"
 #include "reql/query.hpp"
+#include "storage/activity.hpp"
 
 namespace reqld::reql {
 
@@ -43,7 +46,7 @@ class RunningQueries {
  public:
   void add(RunningQuery& query) {
     query.list_ = this;
-    query.shard_ = this_threads_shard();
+    query.shard_ = storage::thread_number() % kShards;
     Shard& shard = shards_[query.shard_];
     const std::lock_guard lock(shard.mutex);
     query.next_ = shard.first;
@@ -66,6 +69,12 @@ class RunningQueries {
     }
     return started;
   }
+  /// How many clients have one.
+  std::size_t clients() {
+    std::set<std::pair<std::string, std::uint16_t>> clients;
+    for_each([&](RunningQuery& query) { clients.emplace(query.client->peer_host, query.client->peer_port); });
+    return clients.size();
+  }
   /// Calls `each` for every query; they cannot end meanwhile.
   template <typename F>
   void for_each(F&& each) {
@@ -82,7 +91,6 @@ class RunningQueries {
     RunningQuery* first = nullptr;
     std::uint64_t started = 0;
   };
-  static std::size_t this_threads_shard();
 
   std::array<Shard, kShards> shards_;
 };

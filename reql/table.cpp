@@ -5,6 +5,7 @@
 #include "reql/eval.hpp"
 #include "reql/feeds/change_source.hpp"
 #include "reql/permissions.hpp"
+#include "reql/profile.hpp"
 #include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
@@ -22,6 +23,8 @@ namespace {
 // A scan this long is worth a thread of its own.
 constexpr std::size_t kRowsInline = 500;
 
+constexpr std::string_view kPointRead = "Perform read.";
+
 storage::Reader::Limits storage_limits(const BatchLimits& limits) {
   return {std::min<std::size_t>(limits.max_rows, 4096), std::min<std::size_t>(limits.max_bytes, 1u << 20)};
 }
@@ -35,6 +38,7 @@ class ScanStream : public Stream {
     if (ended_) return false;
     rows_.clear();
     const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    const ProfiledTask task(cx.profile, "Do range scan on primary index.");
     auto resume = cx.database().reader()->scan(*table_, range_, direction,
                                                storage_limits(limits), rows_);
     out.reserve(out.size() + rows_.size());
@@ -77,6 +81,7 @@ class StoredIndexCursor : public IndexCursor {
     if (ended_) return false;
     rows_.clear();
     const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    const ProfiledTask task(cx.profile, "Do range scan on secondary index.");
     resume_ = cx.database().reader()->scan_index(*table_, *index_, range_, direction, resume_, storage_limits(limits),
                                                  wanted_ == IndexRead::kDocuments, rows_);
     out.reserve(out.size() + rows_.size());
@@ -152,6 +157,7 @@ class StoredTable : public Table {
   std::string primary_key() const override { return info_->primary_key; }
   Datum get(Context& cx, const Datum& key) override {
     require_read(cx);
+    const ProfiledTask task(cx.profile, kPointRead);
     auto row = cx.database().reader()->get(*info_, to_primary_key(key));
     return row ? std::move(*row) : Datum();
   }
@@ -165,6 +171,7 @@ class StoredTable : public Table {
   }
   void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows) override {
     require_read(cx);
+    const ProfiledTask task(cx.profile, kPointRead);
     const auto reader = cx.database().reader();
     for (const Datum& key : keys) rows.push_back(reader->get(*info_, to_primary_key(key)).value_or(Datum()));
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "datum/datum.hpp"
+#include "reql/feeds/system_change.hpp"
 #include "reql/index_cursor.hpp"
 #include "reql/stream.hpp"
 #include "reql/value.hpp"
@@ -52,8 +53,8 @@ struct RowOutcome {
   std::optional<std::string> error;  ///< the row is as it was
 };
 
-/// Computes a row's new state from its present one (null datums: no row). Throws EvalError or DatumError to leave it as it is.
-/// Called with the Context of the thread it runs on.
+/// Computes a row's new state from its present one (null datums: no row). Throws EvalError or DatumError to
+/// leave it as it is. Called with the Context of the thread it runs on.
 using RowFunction = std::function<Datum(Context& cx, const Datum& old_row)>;
 
 /// One table of one query. Not thread-safe.
@@ -67,20 +68,24 @@ class Table : public Object {
   virtual std::uint64_t count(Context& cx) = 0;
   /// Rows whose primary key lies within bounds.
   virtual Ref<Stream> scan(Context& cx, const Bounds& bounds, Order order) = 0;
-  /// The rows with these primary keys, in their order; null datums where there is none. Reads one snapshot where it can.
+  /// The rows with these primary keys, in their order; null datums where there is none. Reads one snapshot
+  /// where it can.
   virtual void get_many(Context& cx, std::span<const Datum> keys, std::vector<Datum>& rows);
-  /// The entries of a secondary index within bounds, in its order (or any, for kNone). Throws when the index is missing or not ready.
-  virtual Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
-                                        IndexRead wanted) = 0;
+  /// The entries of a secondary index within bounds, in its order (or any, for kNone). Throws when the index
+  /// is missing or not ready.
+  virtual Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds,
+                                        Order order, IndexRead wanted) = 0;
   /// Rows by a secondary index: a row once per entry that lies within bounds.
   Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order);
   /// The values of a secondary index within bounds, in ascending order, one per entry; rows are not read.
   Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds);
-  /// Writes one row of a table that is not stored; those answer by themselves what may be written. Stored tables are written
-  /// through RowWriter.
+  /// Writes one row of a table that is not stored; those answer by themselves what may be written. Stored
+  /// tables are written through RowWriter.
   virtual RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute);
   /// The stored table behind; null for system tables.
   virtual std::shared_ptr<const storage::TableInfo> stored() const { return nullptr; }
+  /// For feeds on a table that is not stored.
+  virtual SystemChange changed_by() const { return SystemChange::kRecords; }
 };
 
 /// Looks up a table by names. Throws "Database `x` does not exist." / "Table `a.b` does not exist.".
@@ -111,7 +116,8 @@ class SingleSelection : public Object {
   SingleSelection(Ref<Table> t, Datum k, std::optional<Datum> known_row = std::nullopt)
       : table(std::move(t)), key(std::move(k)), row_(std::move(known_row)) {}
   /// Of a row that was read already.
-  SingleSelection(Ref<Table> t, Datum k, Datum row) : table(std::move(t)), key(std::move(k)), row_(std::move(row)) {}
+  SingleSelection(Ref<Table> t, Datum k, Datum row)
+      : table(std::move(t)), key(std::move(k)), row_(std::move(row)) {}
   const Ref<Table> table;
   const Datum key;
   /// The row, read now if that has not happened.
@@ -128,7 +134,8 @@ class Selection : public Object {
   const Ref<Stream> stream;  ///< documents
 };
 
-/// Throws "Index `x` was not found on table `db.t`." unless `index` is an index of `table` or its primary key.
+/// Throws "Index `x` was not found on table `db.t`." unless `index` is an index of `table` or its primary
+/// key.
 void lookup_index(Table& table, const std::string& index);
 /// The rows whose primary key or index value is `key`.
 Ref<Stream> lookup(Context& cx, Table& table, const std::string& index, const Datum& key);

@@ -9,23 +9,29 @@
 #include "js/pool.hpp"
 #include "protocol/crypto.hpp"
 #include "reql/engine.hpp"
+#include "reql/feeds/hub.hpp"
 #include "reql/index_definition.hpp"
 #include "reql/query.hpp"
+#include "reql/server_view.hpp"
 #include "reql/users.hpp"
 #include "server/log.hpp"
+#include "server/server.hpp"
 #include "storage/database.hpp"
 
 namespace reqld::server {
 namespace {
 
-class ReqlHost final : public QueryHost {
+class ReqlHost final : public QueryHost, private reql::ServerView {
  public:
   ReqlHost(std::unique_ptr<storage::Database> database, std::unique_ptr<http_fetch::Fetcher> fetcher,
            js::Options javascript, reql::EngineOptions options)
       : database_(std::move(database)),
         fetcher_(std::move(fetcher)),
         javascript_(std::move(javascript)),
-        engine_(std::move(options), *database_, *fetcher_, javascript_) {}
+        engine_(with_view(std::move(options)), *database_, *fetcher_, javascript_) {
+    log::set_listener([this] { engine_.feeds().system_table_changed(reql::SystemChange::kLog); });
+  }
+  ~ReqlHost() override { log::set_listener(nullptr); }
 
   std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) override {
     return reql::make_query(engine_, client, std::move(body));
@@ -36,10 +42,23 @@ class ReqlHost final : public QueryHost {
     return {stored.known, std::move(stored.salt), stored.iterations, std::move(stored.salted_password)};
   }
 
+  void attach(const Server& server) override { server_ = &server; }
+
   std::string server_id() const override { return engine_.options().server_id; }
   std::string server_name() const override { return engine_.options().server_name; }
 
  private:
+  std::uint64_t client_connections() const override {
+    return server_ ? server_->counters().connections_open : 0;
+  }
+  std::vector<reql::LogLine> log_lines() const override { return log::recent(); }
+
+  reql::EngineOptions with_view(reql::EngineOptions options) const {
+    options.server = this;
+    return options;
+  }
+
+  const Server* server_ = nullptr;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;
   js::Pool javascript_;

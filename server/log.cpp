@@ -6,6 +6,8 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <chrono>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -16,21 +18,61 @@ namespace {
 // spdlog has no level between info and warn: a notice is an info line that no filter holds back.
 constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%f%z %P %v";
 
+constexpr std::size_t kMostRecent = 1000;
+constexpr std::size_t kMostRecentBytes = 2000;  // of one line
+
 std::string_view name(Level level) {
   switch (level) {
     case Level::kDebug:
-      return "debug: ";
+      return "debug";
     case Level::kInfo:
-      return "info: ";
+      return "info";
     case Level::kNotice:
-      return "notice: ";
+      return "notice";
     case Level::kWarn:
-      return "warn: ";
+      return "warn";
     case Level::kError:
-      return "error: ";
+      return "error";
   }
   return "";
 }
+
+/// What the `logs` table shows. Thread-safe.
+class Recent {
+ public:
+  void add(Level level, std::string_view message) {
+    {
+      const std::lock_guard lock(mutex_);
+      const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
+      reql::LogLine line{.at = std::chrono::system_clock::now(),
+                         .uptime_seconds = uptime.count(),
+                         .level = name(level),
+                         .message = std::string(message.substr(0, kMostRecentBytes))};
+      // Their times are their names.
+      if (!lines_.empty() && line.at <= lines_.back().at)
+        line.at = lines_.back().at + std::chrono::nanoseconds(1);
+      if (lines_.size() == kMostRecent) lines_.pop_front();
+      lines_.push_back(std::move(line));
+    }
+    const std::lock_guard lock(listener_mutex_);
+    if (listener_) listener_();
+  }
+  std::vector<reql::LogLine> lines() {
+    const std::lock_guard lock(mutex_);
+    return {lines_.begin(), lines_.end()};
+  }
+  void set_listener(std::function<void()> listener) {
+    const std::lock_guard lock(listener_mutex_);
+    listener_ = std::move(listener);
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::mutex mutex_;
+  std::deque<reql::LogLine> lines_;
+  std::mutex listener_mutex_;
+  std::function<void()> listener_;
+};
 
 struct State {
   std::mutex mutex;  // guards `file_name` and the replacing of `file`
@@ -39,6 +81,7 @@ struct State {
   spdlog::sink_ptr file;
   std::shared_ptr<spdlog::logger> logger;
   std::atomic<Level> level{Level::kInfo};
+  Recent recent;
 
   State() {
     sinks->add_sink(std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -109,9 +152,19 @@ bool enabled(Level level) {
   return level >= state().level.load(std::memory_order_relaxed);
 }
 
+std::vector<reql::LogLine> recent() {
+  return state().recent.lines();
+}
+
+void set_listener(std::function<void()> listener) {
+  state().recent.set_listener(std::move(listener));
+}
+
 void write(Level level, std::string_view line) {
   State& s = state();
+  const std::size_t prefix = name(level).size() + 2;
   std::string text(name(level));
+  text += ": ";
   // One event, one line: nothing a client sends may forge another.
   for (const char c : line) {
     if (c == '\n' || c == '\r') {
@@ -121,6 +174,7 @@ void write(Level level, std::string_view line) {
     }
   }
   s.logger->log(spdlog::level::info, text);
+  s.recent.add(level, std::string_view(text).substr(prefix));
 }
 
 }  // namespace reqld::server::log

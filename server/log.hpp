@@ -4,9 +4,13 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include "reql/server_view.hpp"
 
 namespace reqld::server::log {
 
@@ -28,6 +32,12 @@ void reopen();
 void close();
 
 bool enabled(Level level);
+
+/// The newest lines, oldest first: up to a thousand, long ones cut off.
+std::vector<reql::LogLine> recent();
+/// `listener` is called after each line, on the thread that writes it, until another one (or none) takes its
+/// place; it must not log. Not called any more when this returns.
+void set_listener(std::function<void()> listener);
 
 /// Thread-safe, as all of this header.
 void write(Level level, std::string_view line);

@@ -10,6 +10,8 @@
 
 namespace reqld::server {
 
+class Server;
+
 /// Thread-safe: called on every reactor. Outlives the Server.
 class QueryHost {
  public:
@@ -20,6 +22,9 @@ class QueryHost {
 
   /// What is stored of a user's password. Must not block.
   virtual protocol::Credentials credentials(const std::string& user) = 0;
+
+  /// Once, before the first query: `server` lives as long as there are queries.
+  virtual void attach(const Server& /*server*/) {}
 
   /// For SERVER_INFO.
   virtual std::string server_id() const = 0;

@@ -27,6 +27,7 @@ Server::Server(ServerOptions options, QueryHost& host)
     reactors_.push_back(std::make_unique<Reactor>(i, options_, host_, *pool_));
     reactors_.back()->start();
   }
+  host_.attach(*this);
 }
 
 Server::~Server() {

@@ -126,6 +126,9 @@ void Session::task_finished(Task& task) {
     remove(task);
     for (std::uint32_t i = 0; i < continues; ++i)
       client_error(token, "Token " + token_text(token) + " not in stream cache.");
+  } else if (task.reply().idle && phase_ == Phase::kServing) {
+    task.state = Task::State::kWaiting;
+    task.wake();
   } else {
     if (!task.listed) {
       tasks_.insert(task);

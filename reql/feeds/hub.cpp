@@ -120,10 +120,10 @@ std::unique_ptr<FeedHub::Handle> FeedHub::subscribe(const WatchedRows& rows, std
   return std::make_unique<Handle>(*this, std::move(watch), std::move(queue));
 }
 
-std::unique_ptr<FeedHub::Handle> FeedHub::subscribe_catalog(std::size_t capacity) {
+std::unique_ptr<FeedHub::Handle> FeedHub::subscribe_system(SystemChange change, std::size_t capacity) {
   auto queue = std::make_shared<Subscription>(capacity, std::chrono::microseconds(0));
   const std::unique_lock lock(mutex_);
-  catalog_.push_back(queue);
+  system_[change].push_back(queue);
   return std::make_unique<Handle>(*this, nullptr, std::move(queue));
 }
 
@@ -136,7 +136,10 @@ void FeedHub::remove(const std::shared_ptr<Watch>& watch, const std::shared_ptr<
     from.pop_back();
   };
   const std::unique_lock lock(mutex_);
-  if (!watch) return drop(catalog_);
+  if (!watch) {
+    for (auto& [change, queues] : system_) drop(queues);
+    return;
+  }
   drop(watch->subscribers);
   const WatchedRows& rows = watch->rows;
   const auto table = tables_.find(rows.table->id);
@@ -382,11 +385,13 @@ void FeedHub::push(const Watch& watch, const storage::RowChange& change, bool ol
   }
 }
 
-void FeedHub::system_table_changed() {
-  const auto change = std::make_shared<const FeedChange>();
+void FeedHub::system_table_changed(SystemChange change) {
+  const auto told = std::make_shared<const FeedChange>();
   const std::shared_lock lock(mutex_);
-  for (const auto& queue : catalog_) {
-    queue->push(change);
+  const auto queues = system_.find(change);
+  if (queues == system_.end()) return;
+  for (const auto& queue : queues->second) {
+    queue->push(told);
     queue->announce();
   }
 }

@@ -18,6 +18,7 @@
 #include "reql/feeds/feed_change.hpp"
 #include "reql/feeds/range_lookup.hpp"
 #include "reql/feeds/subscription.hpp"
+#include "reql/feeds/system_change.hpp"
 #include "storage/database.hpp"
 
 namespace reqld::reql {
@@ -57,20 +58,22 @@ class FeedHub : public storage::ChangeListener {
 
    private:
     FeedHub& hub_;
-    const std::shared_ptr<Watch> watch_;  ///< null: the catalog
+    const std::shared_ptr<Watch> watch_;  ///< null: system tables
     const std::shared_ptr<Subscription> queue_;
   };
 
   std::unique_ptr<Handle> subscribe(const WatchedRows& rows, std::size_t capacity,
                                     std::chrono::microseconds delay = {});
-  /// Changes of the catalog.
-  std::unique_ptr<Handle> subscribe_catalog(std::size_t capacity);
+  /// For a feed on system tables that change so: it is told that they may have changed. Nothing is told of
+  /// time.
+  std::unique_ptr<Handle> subscribe_system(SystemChange change, std::size_t capacity);
 
   /// All changes of the commits up to this are in the queues of whoever subscribed before them.
   storage::Sequence delivered() const { return delivered_.load(std::memory_order_acquire); }
 
-  /// For what changes a system table and is no change of the catalog (users, permissions …). Any thread.
-  void system_table_changed();
+  /// For what changes a system table and is no change of the catalog (users, permissions, the log …). Any
+  /// thread.
+  void system_table_changed(SystemChange change = SystemChange::kRecords);
 
   bool wants(const storage::TableInfo& table) override;
   void on_changes(const std::vector<storage::RowChange>& changes) override;
@@ -144,7 +147,7 @@ class FeedHub : public storage::ChangeListener {
   std::atomic<storage::Sequence> delivered_{0};
   std::shared_mutex mutex_;
   std::unordered_map<std::string, TableWatches> tables_;  // by table id
-  Subscribers catalog_;
+  std::map<SystemChange, Subscribers> system_;
 
   // The thread's.
   std::mutex work_mutex_;

@@ -1,4 +1,4 @@
-// Changes of system tables: read again whenever the catalog changes.
+// Changes of system tables: read again whenever they may have changed.
 
 #include <map>
 
@@ -14,10 +14,12 @@ class SystemPart : public FeedPart {
   SystemPart(Context& cx, ChangeSource source, const FeedOptions& options)
       : source_(std::move(source)),
         options_(options),
-        handle_(cx.engine().feeds().subscribe_catalog(options.queue_size)) {}
+        change_(source_.system_table->changed_by()),
+        handle_(cx.engine().feeds().subscribe_system(change_, options.queue_size)) {}
 
   bool initial(Context& cx, bool show, FeedOutput& out) override {
     known_ = read(cx);
+    look_again_later();
     if (!show) return true;
     if (!source_.key.is_null() && known_.empty()) out.push(initial_element(options_, Datum()));
     for (const auto& [key, value] : known_) out.push(initial_element(options_, value));
@@ -30,6 +32,7 @@ class SystemPart : public FeedPart {
     for (const auto& [key, value] : known_) {
       const auto at = now.find(key);
       if (at == now.end()) {
+        if (change_ == SystemChange::kLog) continue;
         out.push(change_element(options_, value, Datum()));
       } else if (!(at->second == value)) {
         out.push(change_element(options_, value, at->second));
@@ -39,11 +42,18 @@ class SystemPart : public FeedPart {
       if (!known_.contains(key)) out.push(change_element(options_, Datum(), value));
     }
     known_ = std::move(now);
+    look_again_later();
   }
 
   bool ready(const std::function<void()>& wake) override { return handle_->queue().ready(wake); }
 
  private:
+  static constexpr std::chrono::seconds kInterval{1};
+
+  void look_again_later() {
+    if (change_ == SystemChange::kTime) handle_->wake_at(Subscription::Clock::now() + kInterval);
+  }
+
   std::map<std::string, Datum> read(Context& cx) {
     std::map<std::string, Datum> out;
     const auto add = [&](const Datum& row) {
@@ -63,6 +73,7 @@ class SystemPart : public FeedPart {
 
   const ChangeSource source_;
   const FeedOptions options_;
+  const SystemChange change_;
   std::map<std::string, Datum> known_;
   std::unique_ptr<FeedHub::Handle> handle_;
 };

@@ -10,6 +10,7 @@
 
 #include "reql/feeds/change_source.hpp"
 #include "reql/index_definition.hpp"
+#include "reql/profile.hpp"
 #include "reql/streams/step.hpp"
 #include "reql/suspend.hpp"
 #include "reql/table.hpp"
@@ -108,6 +109,7 @@ bool IndexSearch::next(Context& cx, const BatchLimits& limits, std::vector<Found
     s.rows.clear();
     const storage::Reader::Limits chunk{std::min<std::size_t>(enough - out.size(), 1000),
                                         std::min<std::size_t>(limits.max_bytes, 1u << 20)};
+    const ProfiledTask task(cx.profile, "Do range scan on geospatial index.");
     s.resume = reader->scan_index(*s.table, *s.index, storage::IndexRange{s.ranges[s.at]}, storage::Direction::kForward, s.resume,
                                   chunk, true, s.rows);
     for (storage::Row& row : s.rows) s.judge(row, out);

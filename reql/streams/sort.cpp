@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reql/profile.hpp"
 #include "reql/streams/derived.hpp"
 
 namespace reqld::reql {
@@ -24,6 +25,7 @@ class Sorter {
       }
     } else {
       check_size(cx);
+      charge_.add(sizeof(OrderedRow));
     }
   }
 
@@ -34,6 +36,7 @@ class Sorter {
     sort(cx);
     if (rows_.size() > keep) rows_.resize(keep);
     std::reverse(rows_.begin(), rows_.end());
+    charge_.clear();
     return std::exchange(rows_, {});
   }
 
@@ -42,6 +45,7 @@ class Sorter {
     if (rows_.size() > cx.options.array_limit) Args::blaming(node_, [&] { check_array_size(cx, rows_.size()); });
   }
   void sort(Context& cx) {
+    const ProfiledTask task(cx.profile, "Sorting in-memory.");
     Args::blaming(node_, [&] {
       std::stable_sort(rows_.begin(), rows_.end(),
                        [&](const OrderedRow& a, const OrderedRow& b) { return OrderedRow::compare(cx, keys_, a, b) < 0; });
@@ -51,6 +55,7 @@ class Sorter {
   const std::vector<OrderKey> keys_;
   const Node* const node_;
   std::vector<OrderedRow> rows_;
+  MemoryCharge charge_;
 };
 
 // Rows are in reverse order. False when none are left.

@@ -1,4 +1,5 @@
-// server_config, server_status, cluster_config, current_issues: this one server as the cluster it is.
+// server_config, server_status, cluster_config, current_issues, _debug_stats: this one server as the cluster
+// it is.
 
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include <iterator>
 
 #include "datum/time.hpp"
+#include "reql/running_queries.hpp"
 #include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
@@ -16,7 +18,8 @@ namespace {
 class ComputedTable : public SystemTable {
  public:
   using Rows = std::vector<Datum> (*)(Context& cx);
-  ComputedTable(std::string name, IdentifierFormat format, Rows make) : SystemTable(std::move(name), format), make_(make) {}
+  ComputedTable(std::string name, IdentifierFormat format, Rows make)
+      : SystemTable(std::move(name), format), make_(make) {}
 
  protected:
   std::vector<Datum> rows(Context& cx) override { return make_(cx); }
@@ -25,7 +28,9 @@ class ComputedTable : public SystemTable {
   const Rows make_;
 };
 
-Datum text(const std::string& s) { return Datum::string(s); }
+Datum text(const std::string& s) {
+  return Datum::string(s);
+}
 
 std::vector<Datum> server_config(Context& cx) {
   ObjectBuilder row;
@@ -86,6 +91,21 @@ std::vector<Datum> cluster_config(Context&) {
   return {row.finish()};
 }
 
+// What is counted of the server. No promise of what that is.
+std::vector<Datum> debug_stats(Context& cx) {
+  const auto number = [](std::uint64_t n) { return Datum::number(static_cast<double>(n)); };
+  const storage::RowCounts rows = cx.database().activity();
+  ObjectBuilder row;
+  row.set("id", text(cx.engine().options().server_id));
+  row.set("name", text(cx.engine().options().server_name));
+  row.set("queries", number(cx.engine().running().started()));
+  row.set("rows_read", number(rows.rows_read));
+  row.set("rows_read_bytes", number(rows.bytes_read));
+  row.set("rows_written", number(rows.rows_written));
+  row.set("rows_written_bytes", number(rows.bytes_written));
+  return {row.finish()};
+}
+
 std::vector<Datum> current_issues(Context& cx) {
   const auto failure = cx.database().engine().failure();
   if (!failure) return {};
@@ -103,9 +123,20 @@ std::vector<Datum> current_issues(Context& cx) {
 
 }  // namespace
 
-Ref<Table> make_server_config_table(IdentifierFormat f) { return make_ref<ComputedTable>("server_config", f, server_config); }
-Ref<Table> make_server_status_table(IdentifierFormat f) { return make_ref<ComputedTable>("server_status", f, server_status); }
-Ref<Table> make_cluster_config_table(IdentifierFormat f) { return make_ref<ComputedTable>("cluster_config", f, cluster_config); }
-Ref<Table> make_current_issues_table(IdentifierFormat f) { return make_ref<ComputedTable>("current_issues", f, current_issues); }
+Ref<Table> make_server_config_table(IdentifierFormat f) {
+  return make_ref<ComputedTable>("server_config", f, server_config);
+}
+Ref<Table> make_server_status_table(IdentifierFormat f) {
+  return make_ref<ComputedTable>("server_status", f, server_status);
+}
+Ref<Table> make_cluster_config_table(IdentifierFormat f) {
+  return make_ref<ComputedTable>("cluster_config", f, cluster_config);
+}
+Ref<Table> make_debug_stats_table(IdentifierFormat f) {
+  return make_ref<ComputedTable>("_debug_stats", f, debug_stats);
+}
+Ref<Table> make_current_issues_table(IdentifierFormat f) {
+  return make_ref<ComputedTable>("current_issues", f, current_issues);
+}
 
 }  // namespace reqld::reql

@@ -22,13 +22,17 @@ struct Entry {
 };
 constexpr Entry kTables[] = {
     {"_debug_scratch", make_debug_scratch_table, ""},
+    {"_debug_stats", make_debug_stats_table, ""},
+    {"_debug_table_status", make_debug_table_status_table, ""},
     {"cluster_config", make_cluster_config_table, ""},
     {"current_issues", make_current_issues_table, ""},
     {"db_config", make_db_config_table, "77e2a360-e196-5a6e-8a02-341743cfe122"},
     {"jobs", make_jobs_table, ""},
+    {"logs", make_logs_table, ""},
     {"permissions", make_permissions_table, ""},
     {"server_config", make_server_config_table, ""},
     {"server_status", make_server_status_table, ""},
+    {"stats", make_stats_table, "e078b99f-bbc4-5960-bd94-c74a5826a77d"},
     {"table_config", make_table_config_table, "4c16a05c-fbdd-5cbf-9e28-57d927474b01"},
     {"table_status", make_table_status_table, "bd984e39-2e8b-5ef3-9ca8-cec6a9de24a1"},
     {"users", make_users_table, ""},
@@ -49,7 +53,9 @@ class SystemRows : public DerivedStream {
  public:
   SystemRows(std::vector<Datum> rows, Ref<Table> table, const Bounds& bounds)
       : DerivedStream(stream_of_rows(std::move(rows), false)), table_(std::move(table)), bounds_(bounds) {}
-  bool next(Context& cx, const BatchLimits& limits, Batch& out) override { return source().next(cx, limits, out); }
+  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
+    return source().next(cx, limits, out);
+  }
   bool is_ordered() const override { return true; }
   ChangeSource change_source() const override {
     ChangeSource watched;
@@ -72,7 +78,12 @@ std::vector<Datum> SystemTable::readable_rows(Context& cx) {
 }
 
 Datum SystemTable::get(Context& cx, const Datum& key) {
-  for (Datum& row : readable_rows(cx)) {
+  require(cx, Permission::kRead, table_scope(cx, *this));
+  return row(cx, key);
+}
+
+Datum SystemTable::row(Context& cx, const Datum& key) {
+  for (Datum& row : rows(cx)) {
     if (*row.get("id") == key) return std::move(row);
   }
   return Datum();
@@ -87,7 +98,8 @@ Ref<Stream> SystemTable::scan(Context& cx, const Bounds& bounds, Order order) {
   return make_ref<SystemRows>(std::move(all), Ref<Table>(this), bounds);
 }
 
-Ref<IndexCursor> SystemTable::index_cursor(Context&, const std::string& index, const Bounds&, Order, IndexRead) {
+Ref<IndexCursor> SystemTable::index_cursor(Context&, const std::string& index, const Bounds&, Order,
+                                           IndexRead) {
   lookup_index(*this, index);
   throw_internal("A system table has no secondary index.");
 }

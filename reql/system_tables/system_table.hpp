@@ -36,6 +36,8 @@ class SystemTable : public Table {
  protected:
   /// All rows, in any order.
   virtual std::vector<Datum> rows(Context& cx) = 0;
+  /// The one with this key; null datum when there is none. Out of all of them, unless overridden.
+  virtual Datum row(Context& cx, const Datum& key);
   IdentifierFormat format() const { return format_; }
 
  private:
@@ -57,10 +59,14 @@ Ref<Table> make_table_config_table(IdentifierFormat format);
 Ref<Table> make_cluster_config_table(IdentifierFormat format);
 Ref<Table> make_current_issues_table(IdentifierFormat format);
 Ref<Table> make_jobs_table(IdentifierFormat format);
+Ref<Table> make_logs_table(IdentifierFormat format);
 Ref<Table> make_permissions_table(IdentifierFormat format);
 Ref<Table> make_server_config_table(IdentifierFormat format);
 Ref<Table> make_server_status_table(IdentifierFormat format);
 Ref<Table> make_debug_scratch_table(IdentifierFormat format);
+Ref<Table> make_debug_stats_table(IdentifierFormat format);
+Ref<Table> make_debug_table_status_table(IdentifierFormat format);
+Ref<Table> make_stats_table(IdentifierFormat format);
 Ref<Table> make_table_status_table(IdentifierFormat format);
 Ref<Table> make_users_table(IdentifierFormat format);
 

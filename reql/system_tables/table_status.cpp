@@ -1,4 +1,5 @@
-// table_status: how tables are doing. On one server they are ready as soon as they exist.
+// table_status: how tables are doing. On one server they are ready as soon as they exist, and there is no
+// more to tell of them in _debug_table_status.
 
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table_config.hpp"
@@ -9,7 +10,7 @@ namespace {
 
 class TableStatusTable : public SystemTable {
  public:
-  explicit TableStatusTable(IdentifierFormat format) : SystemTable("table_status", format) {}
+  using SystemTable::SystemTable;
 
  protected:
   std::vector<Datum> rows(Context& cx) override {
@@ -18,7 +19,8 @@ class TableStatusTable : public SystemTable {
     for (const auto& [name, db] : catalog->dbs) {
       for (const auto& [key, table] : catalog->tables) {
         if (key.first != db->id) continue;
-        out.push_back(table_status(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table, true));
+        out.push_back(
+            table_status(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table, true));
       }
     }
     return out;
@@ -27,6 +29,11 @@ class TableStatusTable : public SystemTable {
 
 }  // namespace
 
-Ref<Table> make_table_status_table(IdentifierFormat format) { return make_ref<TableStatusTable>(format); }
+Ref<Table> make_table_status_table(IdentifierFormat format) {
+  return make_ref<TableStatusTable>("table_status", format);
+}
+Ref<Table> make_debug_table_status_table(IdentifierFormat format) {
+  return make_ref<TableStatusTable>("_debug_table_status", format);
+}
 
 }  // namespace reqld::reql

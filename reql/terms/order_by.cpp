@@ -88,11 +88,14 @@ class FieldValueStep : public RowStep {
 
 /// The distinct rows of a stream in ascending order.
 std::vector<Datum> distinct_rows(Context& cx, Stream& stream) {
+  constexpr std::size_t kNodeBytes = 64;  // of the set, and later of the sorted rows
   DatumSet seen;
+  MemoryCharge charge;
   for_each_batch(cx, stream, [&](Batch& batch) {
     for (const Datum& row : batch) {
       if (seen.contains(row)) continue;
       seen.insert(row.compact());
+      charge.add(kNodeBytes);
       check_array_size(cx, seen.size());
     }
     return true;

@@ -6,6 +6,7 @@
 #include "reql/eval.hpp"
 #include "reql/merge.hpp"
 #include "reql/permissions.hpp"
+#include "reql/profile.hpp"
 #include "reql/stack.hpp"
 #include "reql/storage_call.hpp"
 
@@ -46,6 +47,8 @@ Context writer_context(const Context& query) {
   cx.program = query.program;
   cx.now = query.now;
   cx.stack_limit = thread_stack_limit();
+  // The query itself waits meanwhile.
+  cx.profile = query.profile;
   return cx;
 }
 
@@ -215,6 +218,7 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   std::vector<RowOutcome> outcomes;
   std::optional<EvalError> failure;
   const storage::Durability durability = options_.durability.value_or(table_->stored()->durability);
+  const ProfiledTask task(cx_.profile, "Perform write.");
   auto result = await_storage(cx_, [&](auto done) {
     cx_.database().submit(
         [&](storage::Writer& writer) -> storage::Result<void> {

@@ -138,6 +138,9 @@ void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) 
                   durability,
                   [outcome, done = std::move(done)](Result<Sequence> result) {
                     if (!result) outcome->failed.store(true);
+                    if (result)
+                      for (const auto& [table, counts] : outcome->activity)
+                        table->wrote(counts.rows_written, counts.bytes_written);
                     if (done) done(std::move(result));
                   });
 }

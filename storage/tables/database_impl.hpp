@@ -52,6 +52,7 @@ class DatabaseImpl final : public Database {
   void add_listener(ChangeListener* listener) override;
   void remove_listener(ChangeListener* listener) override;
   std::uint64_t table_bytes(const TableInfo& table) override;
+  RowCounts activity() override { return parts_.activity(); }
 
   /// A job of storage itself: sees the JobWriter, and may add to the outcome what changed.
   using InnerJob = std::function<Result<void>(JobWriter&, JobOutcome&)>;

@@ -162,7 +162,7 @@ void IndexScan::emit(std::string_view value_key, std::string_view rest, std::str
   out.key.assign(primary_key);
   if (want_documents_) {
     out.document = row ? std::move(*row) : row_of(primary_key);
-    bytes_ += out.document.encoded_size();
+    document_bytes_ += out.document.encoded_size();
   }
   if (!value) {
     std::string_view bytes = value_key;
@@ -171,7 +171,7 @@ void IndexScan::emit(std::string_view value_key, std::string_view rest, std::str
       throw StorageError({ErrorKind::kCorrupt, "An entry of index `" + index_.name + "` is damaged."});
   }
   out.index_value = std::move(*value);
-  bytes_ += value_key.size();
+  value_bytes_ += value_key.size();
   ++rows_;
   last_.value_key.assign(value_key);
   last_.rest.assign(rest);

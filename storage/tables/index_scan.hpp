@@ -23,6 +23,8 @@ class IndexScan {
 
   /// Appends rows; answers where to go on, nullopt at the end.
   std::optional<std::string> run(const std::optional<std::string>& resume);
+  std::size_t rows() const { return rows_; }
+  std::size_t document_bytes() const { return document_bytes_; }
 
  private:
   /// A place in the order; everything after it (in the scan's direction) is still to come.
@@ -37,7 +39,9 @@ class IndexScan {
   };
 
   bool forward() const { return direction_ == Direction::kForward; }
-  bool full() const { return rows_ > 0 && (rows_ >= limits_.max_rows || bytes_ >= limits_.max_bytes); }
+  bool full() const {
+    return rows_ > 0 && (rows_ >= limits_.max_rows || value_bytes_ + document_bytes_ >= limits_.max_bytes);
+  }
   bool below(std::string_view value_key) const { return value_key < values_.lower; }
   bool above(std::string_view value_key) const {
     return !values_.upper.empty() && value_key >= values_.upper;
@@ -64,7 +68,8 @@ class IndexScan {
 
   RowCopier copier_;
   std::size_t rows_ = 0;
-  std::size_t bytes_ = 0;
+  std::size_t value_bytes_ = 0;
+  std::size_t document_bytes_ = 0;
   std::optional<Position> resume_;
   Position last_;
 };

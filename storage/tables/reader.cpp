@@ -16,6 +16,10 @@ void check_not_dropped(const TableInfo& table) {
     throw StorageError({ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."});
 }
 
+void count_read(const TableInfo& table, std::uint64_t rows, std::uint64_t bytes) {
+  if (table.activity && rows > 0) table.activity->read(rows, bytes);
+}
+
 // Once a scan proves to be a long one, so that its rows are not moved about while they are gathered.
 void make_room(std::vector<Row>& out, std::size_t expected) {
   const std::size_t wanted = out.size() + std::min<std::size_t>(expected, 1024);
@@ -41,6 +45,7 @@ std::optional<Datum> SnapshotReader::get(const TableInfo& table, std::string_vie
   if (key.size() > kMaxPrimaryKeyBytes) return std::nullopt;
   const auto row = snapshot_->get(KeyBuffer(table.space, key));
   if (!row) return std::nullopt;
+  count_read(table, 1, row->size());
   Ref<Buffer> buffer = Buffer::copy(row->data(), row->size());
   if (row_has_blob(*row)) buffer->add_blob_source(blob_source());
   return Datum::from_encoded(buffer->data(), *buffer);
@@ -66,6 +71,7 @@ std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const Ke
     if (rows > 0 && (rows >= limits.max_rows || bytes >= limits.max_bytes)) {
       std::string bound = out.back().key;
       if (direction == Direction::kForward) bound.push_back('\0');
+      count_read(table, rows, bytes);
       return bound;
     }
     if (rows == 16) make_room(out, limits.max_rows - rows);
@@ -77,6 +83,7 @@ std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const Ke
     ++rows;
     bytes += value.size();
   }
+  count_read(table, rows, bytes);
   return std::nullopt;
 }
 
@@ -88,7 +95,9 @@ std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, co
   if (index.dropped && index.dropped->load(std::memory_order_acquire))
     throw StorageError({ErrorKind::kNotFound, "Index `" + index.name + "` has been dropped."});
   IndexScan scan(*this, table, index, range.values, direction, limits, want_documents, out);
-  return scan.run(resume);
+  auto position = scan.run(resume);
+  if (want_documents) count_read(table, scan.rows(), scan.document_bytes());
+  return position;
 }
 
 ChangeLogRead SnapshotReader::read_change_log(const std::shared_ptr<const TableInfo>& table,

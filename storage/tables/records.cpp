@@ -216,9 +216,9 @@ void SharedParts::complete(IndexInfo& index) {
 void SharedParts::complete(TableInfo& table) {
   table.change_log = change_log_of(table.settings, change_log_);
   std::lock_guard lock(mutex_);
-  auto& dropped = dropped_[table.id];
-  if (!dropped) dropped = std::make_shared<std::atomic<bool>>(false);
-  table.dropped = dropped;
+  const TablePart& part = tables_[table.id];
+  table.dropped = part.dropped;
+  table.activity = part.activity;
 }
 
 void SharedParts::drop_index(const Uuid& id) {
@@ -231,10 +231,18 @@ void SharedParts::drop_index(const Uuid& id) {
 
 void SharedParts::drop_table(const Uuid& id) {
   std::lock_guard lock(mutex_);
-  const auto it = dropped_.find(id);
-  if (it == dropped_.end()) return;
-  it->second->store(true, std::memory_order_release);
-  dropped_.erase(it);
+  const auto it = tables_.find(id);
+  if (it == tables_.end()) return;
+  it->second.dropped->store(true, std::memory_order_release);
+  dropped_activity_ += it->second.activity->counts();
+  tables_.erase(it);
+}
+
+RowCounts SharedParts::activity() {
+  std::lock_guard lock(mutex_);
+  RowCounts sum = dropped_activity_;
+  for (const auto& [id, part] : tables_) sum += part.activity->counts();
+  return sum;
 }
 
 std::shared_ptr<const DbInfo> load_db(const View& view, const Uuid& id) {

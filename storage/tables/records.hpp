@@ -81,6 +81,8 @@ class SharedParts {
   void drop_index(const Uuid& id);
   /// Marks the table as dropped for everybody who still has a version of it.
   void drop_table(const Uuid& id);
+  /// Of all tables there have been.
+  RowCounts activity();
 
  private:
   struct IndexPart {
@@ -88,11 +90,16 @@ class SharedParts {
     Progress built_rows;
     std::shared_ptr<std::atomic<bool>> dropped = std::make_shared<std::atomic<bool>>(false);
   };
+  struct TablePart {
+    std::shared_ptr<std::atomic<bool>> dropped = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<TableActivity> activity = std::make_shared<TableActivity>();
+  };
   std::mutex mutex_;
   IndexFunctionFactory factory_;
   const std::optional<ChangeLogLimits> change_log_;
   std::unordered_map<Uuid, IndexPart> indexes_;
-  std::unordered_map<Uuid, std::shared_ptr<std::atomic<bool>>> dropped_;
+  std::unordered_map<Uuid, TablePart> tables_;
+  RowCounts dropped_activity_;  ///< of tables that are gone
 };
 
 /// Null when it is not there.

@@ -136,6 +136,7 @@ Result<RowWrite> JobWriter::put(const TableInfo& table, std::string_view key, co
     bytes = encoded_;
   }
   txn_.put(KeyBuffer(t.info->space, key), bytes);
+  t.activity += {.rows_written = 1, .bytes_written = bytes.size()};
   if (!t.info->indexes.empty()) write_indexes(t, key, old_row, write.new_row);
   if (old_row)
     write.old_row = std::move(*old_row);
@@ -161,6 +162,7 @@ Result<RowWrite> JobWriter::erase(const TableInfo& table, std::string_view key) 
   if (!t.info->indexes.empty()) write_indexes(t, key, old_row, std::nullopt);
   blobs_.release(*old_row);
   txn_.del(KeyBuffer(t.info->space, key));
+  t.activity += {.rows_written = 1};
   if (t.head.rows > 0) --t.head.rows;
   RowWrite write{std::move(*old_row), Datum()};
   publish(t, key, write);
@@ -228,6 +230,8 @@ void JobWriter::finish() {
     // wait.
     if (table->head.rows != table->rows_before || table->changed)
       txn_.put(head_key(space), encode_head(table->head));
+    if (table->info->activity && table->activity.rows_written > 0)
+      outcome_.activity.emplace_back(table->info->activity, table->activity);
     if (table->log && table->changed) txn_.put(log_head_key(space), encode_log_head(*table->log));
   }
   blobs_.finish();

@@ -24,7 +24,9 @@ struct JobOutcome {
   std::vector<Uuid> dbs;     ///< whose records changed
   std::vector<Uuid> tables;  ///< whose records changed, indexes included
   bool background = false;   ///< there may be work for the background thread
-  bool pending = false;      ///< it waits for its commit in DatabaseImpl's list; writer thread only
+  std::vector<std::pair<std::shared_ptr<TableActivity>, RowCounts>>
+      activity;          ///< to be counted once it is committed
+  bool pending = false;  ///< it waits for its commit in DatabaseImpl's list; writer thread only
   std::atomic<bool> failed{false};
 
   bool anything() const { return !changes.empty() || !dbs.empty() || !tables.empty() || background; }
@@ -32,6 +34,7 @@ struct JobOutcome {
     changes.clear();
     dbs.clear();
     tables.clear();
+    activity.clear();
     background = false;
   }
 };
@@ -119,6 +122,7 @@ class JobWriter final : public Writer {
     bool wanted;
     bool building;
     bool changed = false;
+    RowCounts activity;
   };
   Result<Table*> open(const TableInfo& table);
   std::optional<Datum> read(const Table& table, std::string_view key);

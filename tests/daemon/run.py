@@ -563,17 +563,20 @@ def sigterm_with_tls_connections_of_every_kind(scratch):
 
 @test
 def query_memory(_):
-    """A value that takes more is refused before its memory is taken."""
+    """Values that take more, one or all together, are refused before their memory is taken."""
     with Server("--query-memory", "100") as server, Connection(server.port) as connection:
         def repeated(times):  # an array of so many arrays of 9 MB, each the same one
             inner = [51, [[38, [[173, [90_000]], [69, [[2, [1]], "x" * 100]]]], "array"]]
             outer = [51, [[38, [[173, [times]], [69, [[2, [3]], [10, [2]]]]]], "array"]]
             return [43, [[64, [[69, [[2, [2]], outer]], inner]]]]
         expect(connection.run(repeated(3)) == 3)
-        try:
-            expect(False, connection.run(repeated(400)))
-        except ReplyError as error:
-            expect("Value too large" in str(error) and error.reply["e"] == RESOURCE_LIMIT, error.reply)
+        # So many strings of 100 KB, each another one, to be sorted.
+        strings = [38, [[173, [40_000]], [69, [[2, [1]], [24, ["x" * 100_000, [51, [[10, [1]], "string"]]]]]]]]
+        for large in (repeated(400), [43, [[41, [strings, [69, [[2, [2]], [10, [2]]]]]]]]):
+            try:
+                expect(False, connection.run(large))
+            except ReplyError as error:
+                expect("too large" in str(error) and error.reply["e"] == RESOURCE_LIMIT, error.reply)
         with open("/proc/%d/status" % server.process.pid, encoding="ascii") as status:
             peak_kb = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
         # Unbounded it would be 3.6 GB; an AddressSanitizer build takes half a gigabyte for what is allowed.

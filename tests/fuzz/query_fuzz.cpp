@@ -1,15 +1,12 @@
 // fuzz libs: reqld_reql
 // Whole queries, made from the definition table of the terms, on a database in memory. No query may crash the
 // server or end with an internal error, every reply is JSON, and every query ends when it is cancelled.
-#include <pthread.h>
 #include <rapidjson/document.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "http_fetch/fetcher.hpp"
@@ -19,6 +16,7 @@
 #include "reql/query.hpp"
 #include "storage/tables/database_impl.hpp"
 #include "tests/fuzz/query/grammar.hpp"
+#include "tests/reql/support/blocking_suspender.hpp"
 #include "tests/storage/memory_engine.hpp"
 
 using namespace reqld;
@@ -28,18 +26,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{300};
 
-/// Waits by blocking; cancels the query once it has run for long.
-class FuzzSuspender : public Suspender {
+/// Cancels the query once it has run for long.
+class FuzzSuspender : public BlockingSuspender {
  public:
-  FuzzSuspender() {
-    pthread_attr_t attributes;
-    void* lowest = nullptr;
-    std::size_t size = 0;
-    pthread_getattr_np(pthread_self(), &attributes);
-    pthread_attr_getstack(&attributes, &lowest, &size);
-    pthread_attr_destroy(&attributes);
-    floor_ = static_cast<const char*>(lowest);
-  }
+  FuzzSuspender() : BlockingSuspender(kPatience) {}
 
   void begin(Query& query) {
     query_ = &query;
@@ -48,39 +38,16 @@ class FuzzSuspender : public Suspender {
   }
   bool cancelled() const { return cancelled_; }
 
-  void await(const std::function<void(std::function<void()> resume)>& start) override {
-    struct State {
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool resumed = false;
-    };
-    const auto state = std::make_shared<State>();
-    start([state] {
-      const std::lock_guard lock(state->mutex);
-      state->resumed = true;
-      state->changed.notify_one();
-    });
-    std::unique_lock lock(state->mutex);
-    if (!state->changed.wait_for(lock, kPatience, [&] { return state->resumed; })) {
-      lock.unlock();
-      cancel();
-      lock.lock();
-      state->changed.wait(lock, [&] { return state->resumed; });
-    }
-  }
-  void move_to_pool() override {}
-  const char* stack_floor() const override { return floor_; }
   void yield() override {
-    if (std::chrono::steady_clock::now() - began_ > kPatience) cancel();
+    if (std::chrono::steady_clock::now() - began_ > kPatience) lose_patience();
   }
 
  private:
-  void cancel() {
+  void lose_patience() override {
     cancelled_ = true;
     query_->cancel();
   }
 
-  const char* floor_;
   Query* query_ = nullptr;
   std::chrono::steady_clock::time_point began_;
   bool cancelled_ = false;

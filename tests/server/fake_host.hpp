@@ -3,8 +3,8 @@
 //   "suspend"           waits for another thread, then answers 1
 //   ["heavy",n]         runs n milliseconds on the worker pool, then answers n
 //   ["stream",n]        n batches of one row, the last one a sequence
-//   "feed"              partials, each when FakeHost::publish is called
-//   "block"             until cancelled or FakeHost::release_blocked
+//   "feed"              partials, each when FakeHost::publish is called; FakeHost::disturb wakes it for
+//   nothing "block"             until cancelled or FakeHost::release_blocked
 //   ["yield",n]         yields n times, then answers n
 //   ["big",n]           a string of n characters
 //   ["endless",n]       partials of n characters for ever
@@ -85,9 +85,11 @@ class FakeQuery final : public reql::Query {
   void cancel() override;
 
   void publish();
+  void disturb();
   void release();
 
  private:
+  void wake();
   bool is(const char* word) const { return body_.find("\"" + std::string(word) + "\"") != std::string::npos; }
   long number() const {
     const std::size_t at = body_.find_first_of("0123456789-", is_list() ? body_.find("\",") : 3);
@@ -112,6 +114,7 @@ class FakeQuery final : public reql::Query {
   std::function<void()> resume_;  // of a blocked one
   long published_ = 0;
   long sent_ = 0;
+  bool disturbed_ = false;
   bool released_ = false;
   std::atomic<bool> cancelled_{false};
 };
@@ -135,6 +138,11 @@ class FakeHost final : public QueryHost {
   void publish() {
     const std::lock_guard lock(mutex_);
     for (FakeQuery* query : queries_) query->publish();
+  }
+  /// Wakes every feed, without a row.
+  void disturb() {
+    const std::lock_guard lock(mutex_);
+    for (FakeQuery* query : queries_) query->disturb();
   }
   void release_blocked() {
     const std::lock_guard lock(mutex_);
@@ -223,23 +231,43 @@ inline reql::Reply FakeQuery::next(reql::Suspender&) {
     return reply;
   }
   const std::lock_guard lock(mutex_);
+  if (std::exchange(disturbed_, false)) {
+    reql::Reply reply = partial("");
+    reply.idle = true;
+    return reply;
+  }
   return partial(std::to_string(++sent_));
 }
 
 inline bool FakeQuery::ready(std::function<void()> wake) {
   if (!is("feed")) return true;
   const std::lock_guard lock(mutex_);
-  if (sent_ < published_ || cancelled_.load()) return true;
+  if (sent_ < published_ || disturbed_ || cancelled_.load()) return true;
   wake_ = std::move(wake);
   ++host_.waiting_feeds_;
   return false;
 }
 
 inline void FakeQuery::publish() {
-  std::function<void()> wake;
   {
     const std::lock_guard lock(mutex_);
     ++published_;
+  }
+  wake();
+}
+
+inline void FakeQuery::disturb() {
+  {
+    const std::lock_guard lock(mutex_);
+    disturbed_ = true;
+  }
+  wake();
+}
+
+inline void FakeQuery::wake() {
+  std::function<void()> wake;
+  {
+    const std::lock_guard lock(mutex_);
     wake = std::exchange(wake_, nullptr);
   }
   if (wake) {

@@ -151,6 +151,26 @@ TEST_CASE("CONTINUEs sent ahead are answered one after the other") {
   CHECK(client.reply(2) == R"({"t":3,"r":[2],"n":[]})");
 }
 
+TEST_CASE("a feed that wakes for nothing sends nothing") {
+  TestServer server;
+  auto client = server.log_in();
+  client.ask(1, R"([1,"feed"])");
+  client.query(1, "[2]");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(eventually([&] { return server.host.waiting_feeds() == 1; }));
+    server.host.disturb();
+  }
+  // Would come behind a reply of the feed's.
+  CHECK(client.ask(2, "[1,7]").find("[7]") != std::string::npos);
+  CHECK(eventually([&] { return server.host.waiting_feeds() == 1; }));
+  server.host.publish();
+  CHECK(client.reply(1).find("[1]") != std::string::npos);
+  client.query(1, "[2]");
+  CHECK(eventually([&] { return server.host.waiting_feeds() == 1; }));
+  server.host.disturb();
+  CHECK(client.ask(1, "[3]") == R"({"t":2,"r":[],"n":[]})");
+}
+
 TEST_CASE("STOP ends a stream, a waiting feed and a running query") {
   TestServer server;
   auto client = server.log_in();

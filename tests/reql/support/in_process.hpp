@@ -2,13 +2,10 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "datum/json.hpp"
@@ -18,50 +15,15 @@
 #include "reql/index_definition.hpp"
 #include "reql/query.hpp"
 #include "storage/database.hpp"
+#include "tests/reql/support/blocking_suspender.hpp"
 
 namespace reqld::reql {
-
-/// Waits by blocking the calling thread.
-class BlockingSuspender : public Suspender {
- public:
-  BlockingSuspender() {
-    pthread_attr_t attributes;
-    void* lowest = nullptr;
-    std::size_t size = 0;
-    REQUIRE(pthread_getattr_np(pthread_self(), &attributes) == 0);
-    pthread_attr_getstack(&attributes, &lowest, &size);
-    pthread_attr_destroy(&attributes);
-    floor_ = static_cast<const char*>(lowest);
-  }
-
-  void await(const std::function<void(std::function<void()> resume)>& start) override {
-    // Shared: `resume` may still be returning when the wait is over.
-    struct State {
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool resumed = false;
-    };
-    const auto state = std::make_shared<State>();
-    start([state] {
-      const std::lock_guard lock(state->mutex);
-      state->resumed = true;
-      state->changed.notify_one();
-    });
-    std::unique_lock lock(state->mutex);
-    state->changed.wait(lock, [&] { return state->resumed; });
-  }
-  void move_to_pool() override {}
-  const char* stack_floor() const override { return floor_; }
-  void yield() override {}
-
- private:
-  const char* floor_;
-};
 
 /// The reply as on the wire.
 inline std::string as_wire(const Reply& reply) {
   std::string wire = "{\"t\":" + std::to_string(static_cast<int>(reply.type)) + ",\"r\":[" + reply.rows + "]";
-  if (reply.error != ErrorCode::kNone) wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
+  if (reply.error != ErrorCode::kNone)
+    wire += ",\"e\":" + std::to_string(static_cast<std::uint32_t>(reply.error));
   if (reply.type == ReplyType::kCompileError || reply.type == ReplyType::kRuntimeError) {
     wire += ",\"b\":[";
     for (const Frame& frame : reply.backtrace) {
@@ -80,7 +42,8 @@ inline std::string as_wire(const Reply& reply) {
 /// An engine on an empty database in a directory that goes with it.
 class InProcess {
  public:
-  explicit InProcess(http_fetch::Options http = {}) {
+  explicit InProcess(http_fetch::Options http = {}, EngineOptions options = {})
+      : options_(std::move(options)) {
     char name[] = "/tmp/reqld-reql-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     directory_ = name;
@@ -113,7 +76,9 @@ class InProcess {
   std::unique_ptr<Query> query(std::string body) { return make_query(*engine_, client_, std::move(body)); }
 
   /// The reply to `[1, term, options]`; of a stream all rows, in a kSequence reply.
-  Reply run(const std::string& term, const std::string& options = "{}") { return run_body("[1," + term + "," + options + "]"); }
+  Reply run(const std::string& term, const std::string& options = "{}") {
+    return run_body("[1," + term + "," + options + "]");
+  }
 
   Reply run_body(std::string body) {
     const auto q = query(std::move(body));
@@ -146,9 +111,10 @@ class InProcess {
     auto database = storage::Database::open(std::move(options));
     REQUIRE_MESSAGE(database.ok(), database.error().message);
     database_ = std::move(*database);
-    engine_ = std::make_unique<Engine>(EngineOptions{}, *database_, *fetcher_, *javascript_);
+    engine_ = std::make_unique<Engine>(options_, *database_, *fetcher_, *javascript_);
   }
 
+  const EngineOptions options_;
   std::string directory_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<http_fetch::Fetcher> fetcher_;

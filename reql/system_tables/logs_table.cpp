@@ -1,0 +1,54 @@
+// logs: the newest lines of the server's log.
+
+#include <fmt/chrono.h>
+
+#include "datum/time.hpp"
+#include "reql/server_view.hpp"
+#include "reql/system_tables/system_table.hpp"
+
+namespace reqld::reql {
+
+namespace {
+
+// "2015-01-08T22:31:35.123456789Z": sorts by time.
+std::string precise_time(std::chrono::system_clock::time_point at) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
+  const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(at - seconds);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), rest.count());
+}
+
+class LogsTable : public SystemTable {
+ public:
+  explicit LogsTable(IdentifierFormat format) : SystemTable("logs", format) {}
+  SystemChange changed_by() const override { return SystemChange::kLog; }
+
+ protected:
+  std::vector<Datum> rows(Context& cx) override {
+    const EngineOptions& options = cx.engine().options();
+    std::vector<Datum> out;
+    if (!options.server) return out;
+    const Datum server_id = Datum::string(options.server_id);
+    const Datum server = format() == IdentifierFormat::kName ? Datum::string(options.server_name) : server_id;
+    for (const LogLine& line : options.server->log_lines()) {
+      const std::chrono::duration<double> since_epoch = line.at.time_since_epoch();
+      ObjectBuilder row;
+      row.set("id", Datum::array({Datum::string(precise_time(line.at)), server_id}));
+      row.set("level", Datum::string(line.level));
+      row.set("message", Datum::string(line.message));
+      row.set("server", server);
+      row.set("timestamp", time_from_epoch(since_epoch.count()));
+      row.set("uptime", Datum::number(line.uptime_seconds));
+      out.push_back(row.finish());
+    }
+    return out;
+  }
+};
+
+}  // namespace
+
+Ref<Table> make_logs_table(IdentifierFormat format) {
+  return make_ref<LogsTable>(format);
+}
+
+}  // namespace reqld::reql
