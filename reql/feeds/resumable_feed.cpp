@@ -1,7 +1,6 @@
 #include "reql/feeds/resumable_feed.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 #include "datum/key_codec.hpp"
 #include "reql/error.hpp"
@@ -16,7 +15,6 @@ namespace {
 using Clock = Subscription::Clock;
 
 constexpr storage::Reader::Limits kLogStep{500, 1u << 20};
-constexpr std::size_t kEnough = 200;
 /// How often a feed with states that shows nothing tells how far it has come.
 constexpr std::chrono::seconds kQuiet{10};
 constexpr std::chrono::milliseconds kHeldBack{1};
@@ -42,7 +40,7 @@ bool lies_within(const WatchedRows& rows, const std::string& key, const Datum& r
 
 /// Reads the logs from where it stands, then goes on with what the hub brings; falls back to the logs when
 /// that was too much at a time. Its parts show their changes in the order in which they were made.
-class ResumableStream : public Stream {
+class ResumableFeed : public FeedStream {
  public:
   struct Part {
     Part(Context& cx, ChangeSource s, const FeedOptions& options)
@@ -57,8 +55,8 @@ class ResumableStream : public Stream {
     std::deque<FeedChangeRef> waiting;
   };
 
-  ResumableStream(FeedKind kind, const FeedOptions& options, std::vector<std::unique_ptr<Part>> parts)
-      : kind_(kind), options_(options), parts_(std::move(parts)) {
+  ResumableFeed(FeedKind kind, const FeedOptions& options, std::vector<std::unique_ptr<Part>> parts)
+      : FeedStream(kind, options), parts_(std::move(parts)) {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto& table = parts_[i]->source.table;
       auto at = std::find_if(tables_.begin(), tables_.end(),
@@ -68,21 +66,8 @@ class ResumableStream : public Stream {
     }
   }
 
-  bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
-    if (pending_.empty()) fill(cx);
-    pending_.take(limits.max_rows, out);
-    return true;
-  }
-  std::optional<std::size_t> next_json(Context& cx, const BatchLimits& limits, std::string& out) override {
-    if (pending_.empty()) fill(cx);
-    return pending_.take_json(limits.max_rows, limits.max_bytes, out);
-  }
-  bool is_infinite() const override { return true; }
-  FeedKind feed_kind() const override { return kind_; }
-  bool includes_states() const override { return options_.include_states; }
-
   bool ready(const std::function<void()>& wake) override {
-    if (!pending_.empty() || phase_ != Phase::kLive) return true;
+    if (!output_.empty() || phase_ != Phase::kLive) return true;
     if (held_back_) {
       parts_[0]->handle->wake_at(Clock::now() + kHeldBack);
     } else if (options_.include_states) {
@@ -92,16 +77,8 @@ class ResumableStream : public Stream {
       }
       parts_[0]->handle->wake_at(quiet_until_);
     }
-    if (parts_.size() == 1) return parts_[0]->handle->queue().ready(wake);
-    // Whichever part is first wakes; the others are then late.
-    const auto woken = std::make_shared<std::atomic<bool>>(false);
-    const auto once = [woken, wake] {
-      if (!woken->exchange(true)) wake();
-    };
-    for (const auto& part : parts_) {
-      if (part->handle->queue().ready(once)) return !woken->exchange(true);
-    }
-    return false;
+    return any_ready(parts_, wake,
+                     [](const auto& part, const auto& w) { return part->handle->queue().ready(w); });
   }
 
  private:
@@ -111,13 +88,13 @@ class ResumableStream : public Stream {
     std::vector<std::size_t> parts;
   };
 
-  void fill(Context& cx) {
+  void fill(Context& cx) override {
     hub_ = &cx.engine().feeds();
     incarnation_ = cx.database().incarnation();
     if (phase_ == Phase::kStart) start(cx);
     if (phase_ == Phase::kInitial) read_initial(cx);
     if (phase_ == Phase::kLive) drain(cx);
-    while (phase_ == Phase::kLog && pending_.size() < kEnough) {
+    while (phase_ == Phase::kLog && output_.size() < kEnough) {
       cx.check_in();
       read_logs(cx);
     }
@@ -163,8 +140,8 @@ class ResumableStream : public Stream {
     for (const auto& part : parts_) {
       while (!part->initial.done()) {
         cx.check_in();
-        part->initial.read(cx, options_, pending_);
-        if (pending_.size() >= kEnough) return;
+        part->initial.read(cx, options_, output_);
+        if (output_.size() >= kEnough) return;
       }
     }
     phase_ = Phase::kLog;
@@ -248,7 +225,7 @@ class ResumableStream : public Stream {
       show(cx, i, std::move(change));
     }
     if (!changes.empty() || delivered > position_.at.sequence) advance({storage::end_of(delivered)});
-    if (pending_.empty() && options_.include_states && Clock::now() >= quiet_until_ && position_ > told_)
+    if (output_.empty() && options_.include_states && Clock::now() >= quiet_until_ && position_ > told_)
       say("ready");
   }
 
@@ -267,21 +244,19 @@ class ResumableStream : public Stream {
         change->element([&] { return change_element(cx, part.source, options_, *change); });
     if (element.datum().is_null()) return;
     // Before `ready` there is nothing to go on from: the initial values would have to be read again.
-    if (options_.include_initial && !said_ready_) return pending_.push(std::move(change), element);
+    if (options_.include_initial && !said_ready_) return output_.push(std::move(change), element);
     ObjectBuilder with_token(element.datum());
     add_token(with_token);
-    pending_.push(with_token.finish());
+    output_.push(with_token.finish());
   }
 
   void say(std::string_view state) {
     const bool ready = state == "ready";
     said_ready_ |= ready;
     if (!options_.include_states) return;
-    ObjectBuilder element;
-    element.set("state", Datum::string(state));
-    if (options_.include_types) element.set("type", Datum::string("state"));
+    ObjectBuilder element = state_element(state);
     if (ready) add_token(element);
-    pending_.push(element.finish());
+    output_.push(element.finish());
   }
 
   void add_token(ObjectBuilder& element) {
@@ -290,8 +265,6 @@ class ResumableStream : public Stream {
     quiet_until_ = Clock::now() + kQuiet;
   }
 
-  const FeedKind kind_;
-  const FeedOptions options_;
   const std::vector<std::unique_ptr<Part>> parts_;
   std::vector<TableParts> tables_;
   FeedHub* hub_ = nullptr;
@@ -304,11 +277,10 @@ class ResumableStream : public Stream {
   bool said_ready_ = false;
   bool held_back_ = false;  // some changes wait for those of other parts
   std::vector<Datum> values_;
-  FeedOutput pending_;
 };
 
 void add_parts(Context& cx, ChangeSource source, const FeedOptions& options,
-               std::vector<std::unique_ptr<ResumableStream::Part>>& out) {
+               std::vector<std::unique_ptr<ResumableFeed::Part>>& out) {
   switch (source.kind) {
     case ChangeSource::Kind::kUnion:
       for (ChangeSource& part : source.parts) {
@@ -332,17 +304,17 @@ void add_parts(Context& cx, ChangeSource source, const FeedOptions& options,
   if (out.size() + 1 >= FeedPosition::kAllParts) throw_logic("A feed of so many parts cannot be resumed.");
   FeedOptions of_part = options;
   if (!of_part.alike.empty()) of_part.alike += "#" + std::to_string(out.size());
-  out.push_back(std::make_unique<ResumableStream::Part>(cx, std::move(source), of_part));
+  out.push_back(std::make_unique<ResumableFeed::Part>(cx, std::move(source), of_part));
 }
 
 }  // namespace
 
 Ref<Stream> make_resumable_feed(Context& cx, ChangeSource source, const FeedOptions& options) {
   const FeedKind kind = kind_of(source);
-  std::vector<std::unique_ptr<ResumableStream::Part>> parts;
+  std::vector<std::unique_ptr<ResumableFeed::Part>> parts;
   add_parts(cx, std::move(source), options, parts);
   if (parts.empty()) throw_logic("A feed of nothing cannot be resumed.");
-  return make_ref<ResumableStream>(kind, options, std::move(parts));
+  return make_ref<ResumableFeed>(kind, options, std::move(parts));
 }
 
 }  // namespace reqld::reql

@@ -17,8 +17,6 @@ namespace reqld::storage {
 
 namespace {
 
-constexpr std::uint64_t kBytesPerProgress = 4u << 20;
-
 std::uint64_t now_us() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
@@ -139,17 +137,11 @@ Result<BackupTotals> relay_backup(const ByteSource& source, const ByteSink& sink
   });
   const Result<BackupHeader> header = reader.begin();
   if (!header) return header.error();
-  std::uint64_t shown = 0;
-  std::string_view key, value;
-  for (;;) {
-    const Result<bool> more = reader.next(key, value);
-    if (!more) return more.error();
-    if (!*more) break;
-    if (progress && reader.totals().bytes >= shown + kBytesPerProgress) {
-      shown = reader.totals().bytes;
-      progress(shown, header->size_hint);
-    }
-  }
+  const auto pass = [](std::string_view, std::string_view) { return Result<void>(); };
+  const auto show = [&](std::uint64_t bytes) {
+    if (progress) progress(bytes, header->size_hint);
+  };
+  if (Result<void> read = reader.read_all(pass, show); !read) return read.error();
   if (progress) progress(reader.totals().bytes, reader.totals().bytes);
   return reader.totals();
 }

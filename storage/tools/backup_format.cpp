@@ -139,6 +139,23 @@ Result<BackupHeader> BackupReader::begin() {
   return header;
 }
 
+Result<void> BackupReader::read_all(
+    const std::function<Result<void>(std::string_view key, std::string_view value)>& take,
+    const std::function<void(std::uint64_t bytes)>& progress) {
+  std::uint64_t shown = 0;
+  std::string_view key, value;
+  for (;;) {
+    const Result<bool> more = next(key, value);
+    if (!more) return more.error();
+    if (!*more) return {};
+    if (Result<void> taken = take(key, value); !taken) return taken;
+    if (progress && totals_.bytes >= shown + kBytesPerProgress) {
+      shown = totals_.bytes;
+      progress(shown);
+    }
+  }
+}
+
 Result<bool> BackupReader::next(std::string_view& key, std::string_view& value) {
   while (rest_.empty()) {
     if (ended_) return false;

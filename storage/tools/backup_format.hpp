@@ -16,6 +16,9 @@ using ByteSink = std::function<Result<void>(std::string_view bytes)>;
 /// Fills `out` with up to `size` bytes; 0 at the end.
 using ByteSource = std::function<Result<std::size_t>(char* out, std::size_t size)>;
 
+/// How often tools that move backups show how far they have come.
+inline constexpr std::uint64_t kBytesPerProgress = 4u << 20;
+
 /// What a backup is of.
 struct BackupHeader {
   Sequence sequence = 0;        ///< the newest commit in it
@@ -57,6 +60,10 @@ class BackupReader {
   /// The next entry, in views that live until the next call; false after the last one, whose totals have then
   /// been checked.
   Result<bool> next(std::string_view& key, std::string_view& value);
+  /// The rest, up to the first error of `take` if there is one. `progress` (may be null) is called now and
+  /// then with the bytes read.
+  Result<void> read_all(const std::function<Result<void>(std::string_view key, std::string_view value)>& take,
+                        const std::function<void(std::uint64_t bytes)>& progress);
   const BackupTotals& totals() const { return totals_; }
 
  private:

@@ -126,19 +126,11 @@ Result<RestoreReport> load_into(const std::string& directory, BackupReader& read
   Result<std::unique_ptr<Engine>> engine = Engine::open({.directory = directory});
   if (!engine) return engine.error();
   BulkLoad load(**engine);
-  const std::uint64_t total = header.size_hint;
-  std::uint64_t shown = 0;
-  std::string_view key, value;
-  for (;;) {
-    const Result<bool> more = reader.next(key, value);
-    if (!more) return more.error();
-    if (!*more) break;
-    if (Result<void> added = load.add(key, value); !added) return added.error();
-    if (options.progress && reader.totals().bytes >= shown + (4u << 20)) {
-      shown = reader.totals().bytes;
-      options.progress(shown, total);
-    }
-  }
+  const auto add = [&](std::string_view key, std::string_view value) { return load.add(key, value); };
+  const auto show = [&](std::uint64_t bytes) {
+    if (options.progress) options.progress(bytes, header.size_hint);
+  };
+  if (Result<void> read = reader.read_all(add, show); !read) return read.error();
   RestoreReport report{
       .backup = header, .totals = reader.totals(), .log_commits = 0, .newest = header.sequence};
   if (!options.log_directory.empty()) {
@@ -195,15 +187,13 @@ Result<RestoreReport> verify_backup(const ByteSource& source) {
   Result<BackupHeader> header = reader.begin();
   if (!header) return header.error();
   std::string last;
-  std::string_view key, value;
-  for (;;) {
-    const Result<bool> more = reader.next(key, value);
-    if (!more) return more.error();
-    if (!*more) break;
+  const auto check_order = [&](std::string_view key, std::string_view) -> Result<void> {
     if (reader.totals().keys > 1 && key <= last)
       return Error{ErrorKind::kCorrupt, "The keys of the backup are not in order."};
     last.assign(key);
-  }
+    return {};
+  };
+  if (Result<void> read = reader.read_all(check_order, {}); !read) return read.error();
   return RestoreReport{
       .backup = *header, .totals = reader.totals(), .log_commits = 0, .newest = header->sequence};
 }
