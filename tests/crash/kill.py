@@ -4,6 +4,7 @@
 Writers insert, update, replace and delete documents of their own keys, hard and soft, small ones and ones with files,
 and remember what was acknowledged.  The server is killed at a random moment and started again; then every key must
 hold either the last acknowledged state or the one state that was under way, and count() must agree with a scan.
+A resumable feed goes on after each kill where its client stood: no change may be missing from it, or come twice.
 Ends with 'N passed, N failed, N skipped', one for each round.
 """
 
@@ -18,11 +19,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from reql_wire import Connection, ReplyError  # noqa: E402
+from reql_wire import PARTIAL, START, Connection, ReplyError  # noqa: E402
 from reqld_server import Server  # noqa: E402
 
-DB, TABLE, GET, INSERT, UPDATE, REPLACE, DELETE, COUNT, TABLE_CREATE, DB_CREATE = (
-    14, 15, 16, 56, 53, 55, 54, 43, 60, 57)
+DB, TABLE, GET, INSERT, UPDATE, REPLACE, DELETE, COUNT, TABLE_CREATE, DB_CREATE, WITHOUT, CHANGES, CONFIG = (
+    14, 15, 16, 56, 53, 55, 54, 43, 60, 57, 34, 152, 174)
 TABLE_TERM = [TABLE, [[DB, ["crash"]], "rows"]]
 FILE_SIZES = (10, 1000, 20_000, 300_000)
 
@@ -86,6 +87,79 @@ class Writer(threading.Thread):
         self.acknowledged += 1
 
 
+class Follower:
+    """A feed that is resumed again and again, and the rows as it tells them."""
+
+    def __init__(self):
+        self.rows, self.token, self.changes, self.problem = {}, None, 0, None
+        self._changed = threading.Condition()
+        self._thread = None
+
+    def start(self, port):
+        """Returns when the feed is there."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._follow, args=(port, ready), daemon=True)
+        self._thread.start()
+        ready.wait(60)
+
+    def join(self):
+        self._thread.join(60)
+
+    def wait_for(self, row):
+        """Whether the feed tells of this row."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.problem or self.rows.get(row["id"]) == row, 60)
+
+    def _follow(self, port, ready):
+        options = {"include_states": True, **({"resume_token": self.token} if self.token else {"resumable": True})}
+        try:
+            with Connection(port) as conn:
+                token = conn.send([START, [CHANGES, [[WITHOUT, [TABLE_TERM, "file"]]], options], {}])
+                while True:
+                    _, reply = conn.receive()
+                    if reply["t"] != PARTIAL:
+                        raise ReplyError(reply)
+                    with self._changed:
+                        for element in reply["r"]:
+                            self._take(element)
+                        self._changed.notify_all()
+                    ready.set()
+                    conn.ask_for_more(token)
+        except (OSError, ValueError):
+            pass  # the kill
+        except ReplyError as error:
+            self.problem = "the feed was answered: %s" % error
+        finally:
+            ready.set()
+
+    def _take(self, element):
+        self.token = element.get("token", self.token)
+        if "state" in element:
+            return
+        old, new = element["old_val"], element["new_val"]
+        key = (old or new)["id"]
+        if self.rows.get(key) != old:
+            self.problem = self.problem or "%s: the feed had told %r, and then of a change from %r to %r" % (
+                key, self.rows.get(key), old, new)
+        self.changes += 1
+        if new is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = new
+
+    def check(self, port, round_number):
+        """Returns what is wrong, as a list of lines, once the feed has told all that there is."""
+        mark = {"id": "mark", "version": round_number}
+        with Connection(port) as conn:
+            conn.run([INSERT, [TABLE_TERM, mark], {"conflict": "replace"}])
+            arrived = self.wait_for(mark)
+            rows = {row["id"]: row for row in conn.run([WITHOUT, [TABLE_TERM, "file"]])}
+        if self.problem or not arrived:
+            return [self.problem or "the feed does not tell of the newest change"]
+        return ["%s: there is %r, the feed told %r" % (key, rows.get(key), self.rows.get(key))
+                for key in set(rows) | set(self.rows) if rows.get(key) != self.rows.get(key)]
+
+
 def matches(row, state):
     if state is None or row is None:
         return state is None and row is None
@@ -105,6 +179,7 @@ def check(port, states, pending):
         count = conn.run([COUNT, [TABLE_TERM]])
     if count != len(rows):
         wrong.append("count() says %d, a scan finds %d" % (count, len(rows)))
+    rows.pop("mark", None)  # the follower's
     for key in set(states) | set(pending) | set(rows):
         acceptable = [states.get(key)] + ([pending[key]] if key in pending else [])
         found = [state for state in acceptable if matches(rows.get(key), state)]
@@ -134,6 +209,9 @@ def main():
         with Connection(server.port) as conn:
             conn.run([DB_CREATE, ["crash"]])
             conn.run([TABLE_CREATE, [[DB, ["crash"]], "rows"]])
+            conn.run([UPDATE, [[CONFIG, [TABLE_TERM]], {"change_log": {"retention_seconds": 86400}}]])
+        follower = Follower()
+        follower.start(server.port)
         for round_number in range(options.rounds):
             writers = [Writer(n, server.port, chance.random(), {k: v for k, v in states.items()
                                                                   if k.startswith("w%d-" % n)})
@@ -142,6 +220,7 @@ def main():
                 writer.start()
             time.sleep(chance.uniform(0.05, 1.0))
             server.kill()
+            follower.join()
             pending = {}
             for writer in writers:
                 writer.join()
@@ -152,8 +231,10 @@ def main():
             server.start()
             reopened_s = time.monotonic() - began
             wrong += check(server.port, states, pending)
-            print("round %d: %d writes acknowledged, reopened in %.2f s, %s" % (
-                round_number + 1, sum(writer.acknowledged for writer in writers), reopened_s,
+            follower.start(server.port)
+            wrong += follower.check(server.port, round_number)
+            print("round %d: %d writes acknowledged, %d changes told, reopened in %.2f s, %s" % (
+                round_number + 1, sum(writer.acknowledged for writer in writers), follower.changes, reopened_s,
                 "all there" if not wrong else "%d WRONG" % len(wrong)), flush=True)
             for line in wrong[:20]:
                 print("    " + line)
