@@ -38,8 +38,8 @@ class MemoryAccount {
   static MemoryAccount* of_thread();
   static void set_of_thread(MemoryAccount* account);
 
-  /// Counts nothing as long as it lives, for what must not fail because a query has much already, and for
-  /// waits: it may end on another thread than it began on.
+  /// Counts nothing on the calling thread as long as it lives: for what must not fail because a query has
+  /// much already.
   class Pause {
    public:
     Pause() : account_(of_thread()) { set_of_thread(nullptr); }

@@ -41,7 +41,7 @@ Context::Context() : engine_(nullptr), client_(&kNobody) {}
 Context Context::detached(const Program& program) {
   Context cx;
   cx.program = &program;
-  cx.stack_limit = thread_stack_limit();
+  cx.stack_limit = current_stack_limit();
   return cx;
 }
 
@@ -49,6 +49,10 @@ Engine& Context::engine() const {
   if (!engine_) throw_internal("A function outside of a query uses the database.");
   return *engine_;
 }
+
+namespace {
+
+thread_local const char* query_stack_limit = nullptr;
 
 const char* thread_stack_limit() {
   thread_local const char* limit = [] {
@@ -62,6 +66,16 @@ const char* thread_stack_limit() {
     return static_cast<const char*>(lowest) + kReserve;
   }();
   return limit;
+}
+
+}  // namespace
+
+const char* current_stack_limit() {
+  return query_stack_limit ? query_stack_limit : thread_stack_limit();
+}
+
+void set_query_stack_limit(const char* limit) {
+  query_stack_limit = limit;
 }
 
 void Context::check_in() {

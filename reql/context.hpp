@@ -58,8 +58,8 @@ class Cancellation {
 class Context {
  public:
   Context(Engine& engine, const ClientInfo& client) : engine_(&engine), client_(&client) {}
-  /// For evaluating a deterministic function of `program` outside any query, on a thread of its own stack (storage's):
-  /// no tables, no waiting.
+  /// For evaluating a deterministic function of `program` outside any query, on a thread of storage's, or
+  /// below a query, where an index is read: no tables, no waiting.
   static Context detached(const Program& program);
 
   /// Throws an internal error in a detached context.
@@ -101,8 +101,12 @@ class Context {
   const ClientInfo* client_;
 };
 
-/// The lowest address that a recursion may reach on the calling thread's own stack (not a coroutine's).
-const char* thread_stack_limit();
+/// The lowest address that a recursion may reach on the calling thread: on the stack of the query that runs
+/// there, else on the thread's own.
+const char* current_stack_limit();
+/// From here on the calling thread runs on a query's stack, which may be used down to `limit`; null: on its
+/// own.
+void set_query_stack_limit(const char* limit);
 
 /// Throws the recorded RESOURCE_LIMIT error when an array of `size` is longer than `array_limit` allows.
 void check_array_size(const Context& cx, std::size_t size);

@@ -39,6 +39,8 @@ std::uint8_t feed_note(FeedKind kind) {
 // What a coroutine's stack must keep free for everything below the evaluator (stored functions read and
 // printed, JSON, storage, libraries).
 constexpr std::ptrdiff_t kStackReserve = 160 * 1024;
+// What an index's function, which reading the index may have to ask, leaves of that.
+constexpr std::ptrdiff_t kIndexFunctionReserve = 64 * 1024;
 constexpr std::size_t kMostReserved = 64 * 1024;
 
 // So that the end of a batch can be written as a time.
@@ -49,30 +51,55 @@ std::size_t to_limit(double n) {
   return static_cast<std::size_t>(std::min(n, 1e15));
 }
 
-/// Counts what the query makes, on whichever thread it runs, and nothing on the threads it has left.
-class AccountedSuspender : public Suspender {
+/// Tells the thread that a query runs on where its stack ends and whose memory its buffers are, and takes
+/// that back while the query waits.
+class QuerySuspender : public Suspender {
  public:
-  AccountedSuspender(Suspender& inner, MemoryAccount& account) : inner_(inner) {
-    MemoryAccount::set_of_thread(&account);
+  QuerySuspender(Suspender& inner, MemoryAccount& account, const char* stack_limit)
+      : inner_(inner), account_(account), stack_limit_(stack_limit) {
+    enter();
   }
-  ~AccountedSuspender() override { MemoryAccount::set_of_thread(nullptr); }
+  ~QuerySuspender() override { leave(); }
 
   void await(const std::function<void(std::function<void()> resume)>& start) override {
-    const MemoryAccount::Pause pause;
+    const Away away(*this);
     inner_.await(start);
   }
   void move_to_pool() override {
-    const MemoryAccount::Pause pause;
+    const Away away(*this);
     inner_.move_to_pool();
   }
   const char* stack_floor() const override { return inner_.stack_floor(); }
   void yield() override {
-    const MemoryAccount::Pause pause;
+    const Away away(*this);
     inner_.yield();
   }
 
  private:
+  // May end on another thread than it began on.
+  class Away {
+   public:
+    explicit Away(const QuerySuspender& query) : query_(query) { leave(); }
+    Away(const Away&) = delete;
+    Away& operator=(const Away&) = delete;
+    ~Away() { query_.enter(); }
+
+   private:
+    const QuerySuspender& query_;
+  };
+
+  void enter() const {
+    MemoryAccount::set_of_thread(&account_);
+    set_query_stack_limit(stack_limit_);
+  }
+  static void leave() {
+    MemoryAccount::set_of_thread(nullptr);
+    set_query_stack_limit(nullptr);
+  }
+
   Suspender& inner_;
+  MemoryAccount& account_;
+  const char* const stack_limit_;
 };
 
 constexpr std::string_view kEncoding = "Encoding the reply.";
@@ -131,10 +158,10 @@ class QueryRun : public Query {
  private:
   template <typename F>
   Reply guarded(Suspender& suspender, F&& body) {
-    AccountedSuspender accounted(suspender, *account_);
-    cx_.suspender = &accounted;
-    cx_.begin_turn();
     cx_.stack_limit = suspender.stack_floor() + kStackReserve;
+    QuerySuspender running(suspender, *account_, suspender.stack_floor() + kIndexFunctionReserve);
+    cx_.suspender = &running;
+    cx_.begin_turn();
     try {
       return body();
     } catch (const EvalError& e) {

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 
 #include "datum/time.hpp"
+#include "datum/utf8.hpp"
 #include "reql/server_view.hpp"
 #include "reql/system_tables/system_table.hpp"
 
@@ -16,6 +17,19 @@ std::string precise_time(std::chrono::system_clock::time_point at) {
   const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(at - seconds);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z",
                      fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), rest.count());
+}
+
+// A line may hold any bytes, and be cut off between any two; a string that drivers read may not.
+std::string as_utf8(std::string_view line) {
+  std::string out;
+  out.reserve(line.size());
+  while (!line.empty()) {
+    const std::size_t bytes = utf8::first(line).bytes;
+    const bool alone = bytes == 1 && static_cast<unsigned char>(line[0]) >= 0x80;
+    out += alone ? std::string_view("?") : line.substr(0, bytes);
+    line.remove_prefix(bytes);
+  }
+  return out;
 }
 
 class LogsTable : public SystemTable {
@@ -35,7 +49,7 @@ class LogsTable : public SystemTable {
       ObjectBuilder row;
       row.set("id", Datum::array({Datum::string(precise_time(line.at)), server_id}));
       row.set("level", Datum::string(line.level));
-      row.set("message", Datum::string(line.message));
+      row.set("message", Datum::string(as_utf8(line.message)));
       row.set("server", server);
       row.set("timestamp", time_from_epoch(since_epoch.count()));
       row.set("uptime", Datum::number(line.uptime_seconds));

@@ -46,7 +46,7 @@ Context writer_context(const Context& query) {
   cx.options = query.options;
   cx.program = query.program;
   cx.now = query.now;
-  cx.stack_limit = thread_stack_limit();
+  cx.stack_limit = current_stack_limit();
   // The query itself waits meanwhile.
   cx.profile = query.profile;
   return cx;

@@ -3,15 +3,18 @@
 #include <doctest/doctest.h>
 
 #include "datum/json.hpp"
+#include "reql/query.hpp"
 
 using namespace reqld;
 using namespace reqld::reql;
 
 namespace {
 
-rapidjson::Document document(const char* text) {
+rapidjson::Document document(std::string text) {
   rapidjson::Document json;
-  json.Parse(text);
+  // The parser looks at 16 bytes at a time, up to and past the end of the text.
+  text.append(kQueryPaddingBytes, '\0');
+  json.Parse(text.c_str());
   REQUIRE_FALSE(json.HasParseError());
   return json;
 }

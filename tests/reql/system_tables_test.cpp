@@ -137,6 +137,9 @@ TEST_CASE("logs has the lines of the log, and its feed new ones at once") {
 
   FeedClient feed(with.process, "[152,[" + system_table("logs") + "]]");
   CHECK(!feed.poll());
+  with.server.log("caf\xc3\xa9 \xff caf\xc3");
+  with.process.engine().feeds().system_table_changed(SystemChange::kLog);
+  CHECK(feed.next()->get("new_val")->get("message")->as_string() == "caf\xc3\xa9 ? caf?");
   // A line that makes room for a new one is not told to go.
   with.server.log("second", 1);
   with.process.engine().feeds().system_table_changed(SystemChange::kLog);
