@@ -1,6 +1,7 @@
 // What all queries of a process share: storage, the http pool, the server's identity.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,8 +31,8 @@ struct EngineOptions {
   std::uint16_t http_port = 0;
   unsigned worker_threads = 2;         ///< how wide scans may be split
   const ServerView* server = nullptr;  ///< outlives the engine; null: no server is around it
-  std::size_t query_memory_bytes = std::size_t{1}
-                                   << 30;  ///< a query that needs more ends with a RESOURCE_LIMIT error
+  /// A query that needs more ends with a RESOURCE_LIMIT error.
+  std::size_t query_memory_bytes = std::size_t{1} << 30;
 };
 
 /// Thread-safe; outlives every query. Owns none of what it is given.
@@ -49,6 +50,8 @@ class Engine {
   PermissionCache& permissions() { return *permissions_; }
   RunningQueries& running() { return *running_; }
   ActivitySampler& activity() { return *activity_; }
+  /// When the engine was made: the start of the server.
+  std::chrono::system_clock::time_point started() const { return started_; }
 
   /// True when `password` is that of `user`; how the legacy handshakes and the admin page check it.
   /// SCRAM needs the salted form: see `scram_credentials`.
@@ -69,6 +72,7 @@ class Engine {
   std::unique_ptr<PermissionCache> permissions_;
   std::unique_ptr<RunningQueries> running_;
   std::unique_ptr<ActivitySampler> activity_;
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
 };
 
 }  // namespace reqld::reql

@@ -57,7 +57,8 @@ Datum arguments() {
 std::vector<Datum> server_status(Context& cx) {
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
-  static const Datum started = reqld::to_datum(current_time());
+  const std::chrono::duration<double> since_epoch = cx.engine().started().time_since_epoch();
+  const Datum started = time_from_epoch(since_epoch.count());
   ObjectBuilder address;
   address.set("host", text(host));
   address.set("port", Datum::number(0));

@@ -725,6 +725,19 @@ def sigterm_during_heavy_work(_):
 
 
 @test
+def the_time_of_its_start(_):
+    """Not that of the first question for it."""
+    began = time.time()
+    with Server() as server:
+        started = time.time()
+        time.sleep(1.5)
+        with Connection(server.port) as connection:
+            status = connection.run([15, [[14, ["rethinkdb"]], "server_status"]])
+    at = status[0]["process"]["time_started"]["epoch_time"]
+    expect(began - 0.01 <= at <= started, began, at, started)
+
+
+@test
 def stop_ends_a_script(_):
     with Server("--cores", "1") as server, Connection(server.port) as connection:
         # More than there are workers, so that some are stopped before they have begun.
