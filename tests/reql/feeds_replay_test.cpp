@@ -104,9 +104,10 @@ class Round {
       ++n;
     }
     const auto until = Clock::now() + duration;
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, until, [] { return false; });
-    lock.unlock();
+    // On a busy machine it may take longer until a feed was resumed.
+    const auto at_most = until + std::chrono::seconds(60);
+    for (auto now = Clock::now(); now < until || (resumed_.load() == 0 && now < at_most); now = Clock::now())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     quiet_ = true;
     for (std::thread& writer : writers) writer.join();
     written_ = true;
