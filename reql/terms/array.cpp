@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
+#include "datum/splice.hpp"
 #include "reql/eval.hpp"
 #include "reql/sequence.hpp"
 #include "reql/streams/step.hpp"
@@ -21,40 +23,33 @@ Datum array_arg(Args& args, std::size_t i) {
   return d;
 }
 
-std::int64_t index_arg(Args& args, std::size_t i) { return args.datum(i).as_integer(); }
+std::int64_t index_arg(Args& args, std::size_t i) {
+  return args.datum(i).as_integer();
+}
 
 /// Where index `n` lies in an array of `size`; -1 is `last`.
 std::size_t position(std::int64_t n, std::size_t size, std::size_t last) {
   const std::int64_t at = n < 0 ? n + static_cast<std::int64_t>(last) + 1 : n;
   if (at < 0) throw_non_existence("Index out of bounds: " + std::to_string(n));
   if (at > static_cast<std::int64_t>(last)) {
-    throw_non_existence("Index `" + std::to_string(n) + "` out of bounds for array of size: `" + std::to_string(size) + "`.");
+    throw_non_existence("Index `" + std::to_string(n) + "` out of bounds for array of size: `" +
+                        std::to_string(size) + "`.");
   }
   return static_cast<std::size_t>(at);
-}
-
-void append_elements(ArrayBuilder& builder, const Datum& array, std::size_t from, std::size_t to) {
-  for (std::size_t i = from; i < to; ++i) builder.add(array.at(i));
 }
 
 Value append(Args& args) {
   const Datum array = array_arg(args, 0);
   const Datum element = args.datum(1);
   check_array_size(args.cx(), array.array_size() + 1);
-  ArrayBuilder builder;
-  append_elements(builder, array, 0, array.array_size());
-  builder.add(element);
-  return Value(builder.finish());
+  return Value(splice(array, array.array_size(), 0, {&element, 1}));
 }
 
 Value prepend(Args& args) {
   const Datum array = array_arg(args, 0);
   const Datum element = args.datum(1);
   check_array_size(args.cx(), array.array_size() + 1);
-  ArrayBuilder builder;
-  builder.add(element);
-  append_elements(builder, array, 0, array.array_size());
-  return Value(builder.finish());
+  return Value(splice(array, 0, 0, {&element, 1}));
 }
 
 Value insert_at(Args& args) {
@@ -63,11 +58,7 @@ Value insert_at(Args& args) {
   const std::size_t at = position(index_arg(args, 1), size, size);
   const Datum element = args.datum(2);
   check_array_size(args.cx(), size + 1);
-  ArrayBuilder builder;
-  append_elements(builder, array, 0, at);
-  builder.add(element);
-  append_elements(builder, array, at, size);
-  return Value(builder.finish());
+  return Value(splice(array, at, 0, {&element, 1}));
 }
 
 Value splice_at(Args& args) {
@@ -76,11 +67,10 @@ Value splice_at(Args& args) {
   const std::size_t at = position(index_arg(args, 1), size, size);
   const Datum elements = array_arg(args, 2);
   check_array_size(args.cx(), size + elements.array_size());
-  ArrayBuilder builder;
-  append_elements(builder, array, 0, at);
-  append_elements(builder, elements, 0, elements.array_size());
-  append_elements(builder, array, at, size);
-  return Value(builder.finish());
+  std::vector<Datum> inserted;
+  inserted.reserve(elements.array_size());
+  for (std::size_t i = 0; i < elements.array_size(); ++i) inserted.push_back(elements.at(i));
+  return Value(splice(array, at, 0, inserted));
 }
 
 /// For terms that need an element to be there.
@@ -97,11 +87,7 @@ Value change_at(Args& args) {
   const std::size_t size = array.array_size();
   const std::size_t at = element_position(index_arg(args, 1), size);
   const Datum element = args.datum(2);
-  ArrayBuilder builder;
-  append_elements(builder, array, 0, at);
-  builder.add(element);
-  append_elements(builder, array, at + 1, size);
-  return Value(builder.finish());
+  return Value(splice(array, at, 1, {&element, 1}));
 }
 
 Value delete_at(Args& args) {
@@ -113,19 +99,19 @@ Value delete_at(Args& args) {
     to = from + 1;
   } else {
     // The end may lie behind the last element, but -1 still means that element.
-    const auto bound = [&](std::int64_t n) { return n < 0 ? element_position(n, size) : position(n, size, size); };
+    const auto bound = [&](std::int64_t n) {
+      return n < 0 ? element_position(n, size) : position(n, size, size);
+    };
     const std::int64_t first = index_arg(args, 1);
     const std::int64_t last = index_arg(args, 2);
     from = bound(first);
     to = bound(last);
     if (from > to) {
-      throw_logic("Start index `" + std::to_string(from) + "` is greater than end index `" + std::to_string(to) + "`.");
+      throw_logic("Start index `" + std::to_string(from) + "` is greater than end index `" +
+                  std::to_string(to) + "`.");
     }
   }
-  ArrayBuilder builder;
-  append_elements(builder, array, 0, from);
-  append_elements(builder, array, to, size);
-  return Value(builder.finish());
+  return Value(splice(array, from, to - from, {}));
 }
 
 // Sets keep the order in which elements first appear.
@@ -222,13 +208,11 @@ constexpr Example kPrependExamples[] = {
 };
 constexpr Example kInsertAtExamples[] = {
     {"r.expr(['a', 'c']).insert_at(1, 'b')", R"([82,[[2,["a","c"]],1,"b"]])", R"(["a","b","c"])"},
-    {"r.expr(['a', 'c']).insert_at(5, 'b')",
-     R"([82,[[2,["a","c"]],5,"b"]])",
+    {"r.expr(['a', 'c']).insert_at(5, 'b')", R"([82,[[2,["a","c"]],5,"b"]])",
      "Index `5` out of bounds for array of size: `2`."},
 };
 constexpr Example kSpliceAtExamples[] = {
-    {"r.expr(['a', 'd']).splice_at(1, ['b', 'c'])",
-     R"([85,[[2,["a","d"]],1,[2,["b","c"]]]])",
+    {"r.expr(['a', 'd']).splice_at(1, ['b', 'c'])", R"([85,[[2,["a","d"]],1,[2,["b","c"]]]])",
      R"(["a","b","c","d"])"},
 };
 constexpr Example kDeleteAtExamples[] = {
@@ -255,47 +239,80 @@ constexpr Example kSetDifferenceExamples[] = {
 };
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kAppend, .name = "append", .arity = exactly(2), .eval = append,
+    {.type = TermType::kAppend,
+     .name = "append",
+     .arity = exactly(2),
+     .eval = append,
      .signature = "array.append(value) → array",
      .doc = "The array with one more element at its end.",
      .examples = kAppendExamples},
-    {.type = TermType::kPrepend, .name = "prepend", .arity = exactly(2), .eval = prepend,
+    {.type = TermType::kPrepend,
+     .name = "prepend",
+     .arity = exactly(2),
+     .eval = prepend,
      .signature = "array.prepend(value) → array",
      .doc = "The array with one more element at its front.",
      .examples = kPrependExamples},
-    {.type = TermType::kInsertAt, .name = "insert_at", .arity = exactly(3), .eval = insert_at,
+    {.type = TermType::kInsertAt,
+     .name = "insert_at",
+     .arity = exactly(3),
+     .eval = insert_at,
      .signature = "array.insert_at(index, value) → array",
      .doc = "The array with an element put before that of an index.",
      .examples = kInsertAtExamples},
-    {.type = TermType::kSpliceAt, .name = "splice_at", .arity = exactly(3), .eval = splice_at,
+    {.type = TermType::kSpliceAt,
+     .name = "splice_at",
+     .arity = exactly(3),
+     .eval = splice_at,
      .signature = "array.splice_at(index, array) → array",
      .doc = "The array with another's elements put before that of an index.",
      .examples = kSpliceAtExamples},
-    {.type = TermType::kDeleteAt, .name = "delete_at", .arity = between(2, 3), .eval = delete_at,
+    {.type = TermType::kDeleteAt,
+     .name = "delete_at",
+     .arity = between(2, 3),
+     .eval = delete_at,
      .signature = "array.delete_at(index[, end]) → array",
      .doc = "The array without one element, or without those from an index up to another.",
      .examples = kDeleteAtExamples},
-    {.type = TermType::kChangeAt, .name = "change_at", .arity = exactly(3), .eval = change_at,
+    {.type = TermType::kChangeAt,
+     .name = "change_at",
+     .arity = exactly(3),
+     .eval = change_at,
      .signature = "array.change_at(index, value) → array",
      .doc = "The array with one element replaced.",
      .examples = kChangeAtExamples},
-    {.type = TermType::kDifference, .name = "difference", .arity = exactly(2), .eval = difference,
+    {.type = TermType::kDifference,
+     .name = "difference",
+     .arity = exactly(2),
+     .eval = difference,
      .signature = "array.difference(array) → array",
      .doc = "A sequence without all elements of another.",
      .examples = kDifferenceExamples},
-    {.type = TermType::kSetInsert, .name = "set_insert", .arity = exactly(2), .eval = set_insert,
+    {.type = TermType::kSetInsert,
+     .name = "set_insert",
+     .arity = exactly(2),
+     .eval = set_insert,
      .signature = "array.set_insert(value) → array",
      .doc = "An array as a set, with one more element.",
      .examples = kSetInsertExamples},
-    {.type = TermType::kSetUnion, .name = "set_union", .arity = exactly(2), .eval = set_union,
+    {.type = TermType::kSetUnion,
+     .name = "set_union",
+     .arity = exactly(2),
+     .eval = set_union,
      .signature = "array.set_union(array) → array",
      .doc = "The distinct elements of two arrays.",
      .examples = kSetUnionExamples},
-    {.type = TermType::kSetIntersection, .name = "set_intersection", .arity = exactly(2), .eval = set_intersection,
+    {.type = TermType::kSetIntersection,
+     .name = "set_intersection",
+     .arity = exactly(2),
+     .eval = set_intersection,
      .signature = "array.set_intersection(array) → array",
      .doc = "The distinct elements that two arrays share.",
      .examples = kSetIntersectionExamples},
-    {.type = TermType::kSetDifference, .name = "set_difference", .arity = exactly(2), .eval = set_difference,
+    {.type = TermType::kSetDifference,
+     .name = "set_difference",
+     .arity = exactly(2),
+     .eval = set_difference,
      .signature = "array.set_difference(array) → array",
      .doc = "The distinct elements of one array that another lacks.",
      .examples = kSetDifferenceExamples},
@@ -303,6 +320,8 @@ constexpr TermDef kTerms[] = {
 
 }  // namespace
 
-std::span<const TermDef> array_terms() { return kTerms; }
+std::span<const TermDef> array_terms() {
+  return kTerms;
+}
 
 }  // namespace reqld::reql
