@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "storage/activity.hpp"
 #include "storage/engine/file.hpp"
 
 namespace reqld::storage {
@@ -159,9 +160,7 @@ LmdbEnv::Usage LmdbEnv::usage() {
 }
 
 LmdbEnv::Shard& LmdbEnv::home() {
-  static std::atomic<std::size_t> threads{0};
-  thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
-  return shards_[mine];
+  return shards_[thread_number() % kShards];
 }
 
 std::int64_t LmdbEnv::active() const {
