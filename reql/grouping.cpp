@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "datum/encoding.hpp"
 #include "reql/index_cursor.hpp"
 
 namespace reqld::reql {
@@ -171,7 +172,7 @@ Datum grouped_to_datum(Context& cx, GroupedData& grouped) {
   ArrayBuilder data;
   for (const auto& [group, value] : groups) data.add(Datum::array({group, to_datum(cx, value)}));
   ObjectBuilder object;
-  object.set("$reql_type$", Datum::string("GROUPED_DATA"));
+  object.set(encoding::kReqlType, Datum::string("GROUPED_DATA"));
   object.set("data", data.finish());
   return object.finish();
 }

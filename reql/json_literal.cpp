@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "datum/base64.hpp"
+#include "datum/encoding.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/term_type.hpp"
@@ -20,7 +21,7 @@ constexpr std::size_t kLargeBinaryText = 4096;
 
 std::optional<Datum> binary_literal(const Json& object) {
   if (object.MemberCount() != 2) return std::nullopt;
-  const auto type = object.FindMember("$reql_type$");
+  const auto type = object.FindMember(encoding::kReqlType.data());
   const auto data = object.FindMember("data");
   if (type == object.MemberEnd() || data == object.MemberEnd()) return std::nullopt;
   if (!type->value.IsString() || view(type->value) != "BINARY" || !data->value.IsString())

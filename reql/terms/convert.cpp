@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "datum/encoding.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/eval.hpp"
@@ -204,7 +205,7 @@ Value literal(Args& args) {
         "inside other literals.");
   }
   ObjectBuilder marker;
-  marker.set("$reql_type$", Datum::string("LITERAL"));
+  marker.set(encoding::kReqlType, Datum::string(encoding::kLiteralType));
   if (args.has(0)) marker.set("value", args.datum(0));
   return Value(marker.finish());
 }
