@@ -179,6 +179,7 @@ CASES = {
     "table.update": lambda n: [53, [table(n), f1({"c": [24, [[170, [X, "a"]], 1]]})], {"durability": "soft"}],
     "insert": lambda n: [56, [[15, [f"i{n}"]], documents(n)], {"durability": "soft", "conflict": "replace"}],
     "delete": lambda n: [54, [[15, [f"i{n}"]]], {"durability": "soft"}],
+    "for_each, arrays added": lambda n: [68, [numbers(n), f1({"changes": [2, [X]]})]],
     "for_each": lambda n: [68, [numbers(n // 100), f1([56, [[15, [f"i{n}"]], {"id": X}], {"durability": "soft", "conflict": "replace"}])]],
 }
 

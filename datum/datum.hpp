@@ -269,9 +269,6 @@ inline bool operator<(const Datum& a, const Datum& b) {
 }
 /// Equal values have equal hashes.
 std::size_t hash_value(const Datum& d);
-struct DatumHash {
-  std::size_t operator()(const Datum& d) const { return hash_value(d); }
-};
 
 /// Builds an array by appending.
 class ArrayBuilder {

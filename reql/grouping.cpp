@@ -1,8 +1,8 @@
 #include "reql/grouping.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
+#include "datum/datum_map.hpp"
 #include "datum/encoding.hpp"
 #include "reql/index_cursor.hpp"
 
@@ -12,31 +12,28 @@ namespace {
 
 constexpr std::size_t kReadRows = 1000;
 
-/// What each group has, by group. Keys are copied out of the rows: they outlive them.
+/// What each group has, by group.
 template <typename T>
 class GroupMap {
  public:
   template <typename Make>
   T& at(const Datum& group, Make make) {
-    const auto found = map_.find(group);
-    if (found != map_.end()) return found->second;
-    charge_.add(kGroupBytes);
-    return map_.emplace(group.compact(), make()).first->second;
+    const std::size_t before = map_.size();
+    T& value = map_.at(group, make);
+    if (map_.size() > before) charge_.add(DatumMap<T>::kEntryBytes + kValueBytes);
+    return value;
   }
-  std::vector<std::pair<Datum, T>> sorted() {
-    std::vector<std::pair<Datum, T>> all;
-    all.reserve(map_.size());
-    for (auto& [group, value] : map_) all.emplace_back(group, std::move(value));
-    map_.clear();
+  typename DatumMap<T>::Entries sorted() {
+    typename DatumMap<T>::Entries all = map_.take();
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     return all;
   }
 
  private:
-  // Roughly: a node of the map, and what is folded or an empty batch.
-  static constexpr std::size_t kGroupBytes = 160;
+  // Roughly: what is folded, or an empty batch.
+  static constexpr std::size_t kValueBytes = 64;
 
-  std::unordered_map<Datum, T, DatumHash> map_;
+  DatumMap<T> map_;
   MemoryCharge charge_;
 };
 
@@ -53,7 +50,8 @@ void spread(const Datum& key, Batch& groups) {
 }  // namespace
 
 Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
-  const Ref<GroupedData> copy = entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
+  const Ref<GroupedData> copy =
+      entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
   copy->steps_ = steps_;
   copy->steps_.push_back(std::move(step));
   return copy;
@@ -101,7 +99,9 @@ void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_va
 void GroupedData::read(Context& cx, const Sink& sink) const {
   if (rows_) refuse_infinite(*rows_);
   Ref<IndexCursor> cursor;
-  if (entries_) cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone, IndexRead::kDocuments);
+  if (entries_)
+    cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone,
+                                           IndexRead::kDocuments);
   Batch rows, groups, made;
   std::vector<IndexEntry> entries;
   BatchLimits limits;

@@ -1,9 +1,9 @@
 // Arrays as values: adding, removing and replacing elements, and arrays as sets.
 
 #include <algorithm>
-#include <unordered_set>
 #include <vector>
 
+#include "datum/datum_map.hpp"
 #include "datum/splice.hpp"
 #include "reql/eval.hpp"
 #include "reql/sequence.hpp"
@@ -13,8 +13,6 @@
 namespace reqld::reql {
 
 namespace {
-
-using DatumSet = std::unordered_set<Datum, DatumHash>;
 
 // Wrong types blame the term here, as recorded.
 Datum array_arg(Args& args, std::size_t i) {
@@ -120,12 +118,13 @@ Value delete_at(Args& args) {
 void append_new(ArrayBuilder& builder, const Datum& array, DatumSet& seen) {
   for (std::size_t i = 0; i < array.array_size(); ++i) {
     const Datum element = array.at(i);
-    if (seen.insert(element).second) builder.add(element);
+    if (seen.insert(element)) builder.add(element);
   }
 }
 
 DatumSet set_of(const Datum& array) {
-  DatumSet set(array.array_size());
+  DatumSet set;
+  set.reserve(array.array_size());
   for (std::size_t i = 0; i < array.array_size(); ++i) set.insert(array.at(i));
   return set;
 }
@@ -156,12 +155,13 @@ Value set_union(Args& args) {
 }
 
 Value set_intersection(Args& args) {
-  DatumSet left = set_of(array_arg(args, 0));
+  const DatumSet left = set_of(array_arg(args, 0));
   const Datum right = array_arg(args, 1);
   ArrayBuilder builder;
+  DatumSet seen;
   for (std::size_t i = 0; i < right.array_size(); ++i) {
     const Datum element = right.at(i);
-    if (left.erase(element) > 0) builder.add(element);
+    if (left.contains(element) && seen.insert(element)) builder.add(element);
   }
   return finish_set(args, builder);
 }
@@ -193,7 +193,7 @@ Value difference(Args& args) {
   refuse_infinite(args, 1, *right.stream);
   DatumSet removed;
   for_each_batch(args.cx(), *right.stream, [&](Batch& batch) {
-    for (const Datum& row : batch) removed.insert(row.compact());
+    for (const Datum& row : batch) removed.insert_copy(row);
     check_array_size(args.cx(), removed.size());
     return true;
   });

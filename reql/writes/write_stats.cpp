@@ -43,13 +43,16 @@ void WriteStats::add_change(const Context& cx, const RowOutcome& outcome) {
 
 namespace {
 Datum too_many(const Context& cx, std::string_view what) {
-  return Datum::string("Too many " + std::string(what) + ", array truncated to " + std::to_string(cx.options.array_limit) + ".");
+  return Datum::string("Too many " + std::string(what) + ", array truncated to " +
+                       std::to_string(cx.options.array_limit) + ".");
 }
 }  // namespace
 
 Datum WriteStats::finish(const Context& cx) {
   ObjectBuilder out;
-  const auto count = [&](std::string_view name, std::uint64_t n) { out.set(name, Datum::number(static_cast<double>(n))); };
+  const auto count = [&](std::string_view name, std::uint64_t n) {
+    out.set(name, Datum::number(static_cast<double>(n)));
+  };
   count("deleted", deleted_);
   count("errors", errors_);
   count("inserted", inserted_);
@@ -73,24 +76,29 @@ Datum WriteStats::finish(const Context& cx) {
   return out.finish();
 }
 
-Datum add_write_results(const Context& cx, const Datum& left, const Datum& right) {
-  ObjectBuilder sum(left);
-  for (std::size_t i = 0; i < right.object_size(); ++i) {
-    const std::string_view name = right.name_at(i);
-    const Datum value = right.value_at(i);
-    const Datum* present = sum.find(name);
-    if (!present) {
-      sum.set(name, value);
-    } else if (present->is(Type::kNumber) && value.is(Type::kNumber)) {
-      sum.set(name, Datum::number(present->as_number() + value.as_number()));
-    } else if (present->is(Type::kArray) && value.is(Type::kArray)) {
-      ArrayBuilder both;
-      for (const Datum& part : {*present, value}) {
-        for (std::size_t k = 0; k < part.array_size() && both.size() < cx.options.array_limit; ++k) both.add(part.at(k));
+void WriteResultSum::add(const Context& cx, const Datum& result) {
+  for (std::size_t i = 0; i < result.object_size(); ++i) {
+    const Datum value = result.value_at(i);
+    const auto [at, is_new] = fields_.try_emplace(std::string(result.name_at(i)));
+    Field& field = at->second;
+    if (is_new && !value.is(Type::kArray)) {
+      field.value = value;
+    } else if (value.is(Type::kArray) && (is_new || field.elements)) {
+      if (is_new) field.elements.emplace();
+      for (std::size_t k = 0; k < value.array_size() && field.elements->size() < cx.options.array_limit;
+           ++k) {
+        field.elements->add(value.at(k));
       }
-      sum.set(name, both.finish());
+    } else if (value.is(Type::kNumber) && !field.elements && field.value.is(Type::kNumber)) {
+      field.value = Datum::number(field.value.as_number() + value.as_number());
     }
   }
+}
+
+Datum WriteResultSum::finish() {
+  ObjectBuilder sum;
+  for (auto& [name, field] : fields_) sum.set(name, field.elements ? field.elements->finish() : field.value);
+  fields_.clear();
   return sum.finish();
 }
 

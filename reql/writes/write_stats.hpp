@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +42,22 @@ class WriteStats {
   bool any_ = false;  // a row was looked at
 };
 
-/// The sum of two write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other values kept.
-Datum add_write_results(const Context& cx, const Datum& left, const Datum& right);
+/// The sum of write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other
+/// values kept.
+class WriteResultSum {
+ public:
+  void add(const Context& cx, const Datum& result);
+  /// The sum; it is empty afterwards.
+  Datum finish();
+
+ private:
+  struct Field {
+    Datum value;
+    // What `value` is while it is an array: appending to a Datum would copy all that is there.
+    std::optional<ArrayBuilder> elements;
+  };
+
+  std::map<std::string, Field, std::less<>> fields_;
+};
 
 }  // namespace reqld::reql
