@@ -21,8 +21,7 @@ Conflict read_conflict(Args& args, const std::string& primary_key) {
   const auto value = args.optarg("conflict");
   if (value && value->is(ValueKind::kFunction)) {
     const Ref<Function> f = value->ref<Function>();
-    if (f->arity().value_or(3) != 3)
-      throw_logic("The conflict function passed to `insert` should expect 3 arguments.");
+    if (f->arity().value_or(3) != 3) throw_logic("The conflict function passed to `insert` should expect 3 arguments.");
     if (!f->deterministic()) throw_logic("The conflict function passed to `insert` must be deterministic.");
     return [f, name = Datum::string(primary_key)](Context& cx, const Datum& old_row, const Datum& new_row) {
       const Datum call[] = {name, old_row, new_row};
@@ -37,19 +36,16 @@ Conflict read_conflict(Args& args, const std::string& primary_key) {
     });
   }
   if (policy == "replace") return [](Context&, const Datum&, const Datum& new_row) { return new_row; };
-  if (policy == "update")
-    return
-        [](Context& cx, const Datum& old_row, const Datum& new_row) { return merge(cx, old_row, new_row); };
+  if (policy == "update") return [](Context& cx, const Datum& old_row, const Datum& new_row) { return merge(cx, old_row, new_row); };
   if (policy == "error") {
     return [primary_key](Context&, const Datum& old_row, const Datum& new_row) -> Datum {
       throw_logic("Duplicate primary key `" + primary_key + "`:\n" + to_pretty_json(old_row) + "\n" +
                   to_pretty_json(new_row));
     };
   }
-  throw EvalError(
-      ErrorCode::kQueryLogic,
-      "Conflict option `" + policy + "` unrecognized (options are \"error\", \"replace\" and \"update\").",
-      args.optarg_node("conflict"));
+  throw EvalError(ErrorCode::kQueryLogic,
+                  "Conflict option `" + policy + "` unrecognized (options are \"error\", \"replace\" and \"update\").",
+                  args.optarg_node("conflict"));
 }
 
 // Takes documents one by one, writes them step by step.
@@ -77,10 +73,9 @@ class Inserter {
       stats_.add_generated_key(*key);
     }
     bytes_ += row.encoded_size();
-    rows_.push_back(
-        {std::move(*key), [row = std::move(row), conflict = conflict_](Context& cx, const Datum& old_row) {
-           return old_row.is_null() ? row : (*conflict)(cx, old_row, row);
-         }});
+    rows_.push_back({std::move(*key), [row = std::move(row), conflict = conflict_](Context& cx, const Datum& old_row) {
+                       return old_row.is_null() ? row : (*conflict)(cx, old_row, row);
+                     }});
     if (rows_.size() >= RowWriter::kStepRows || bytes_ >= RowWriter::kStepBytes) flush();
   }
 
@@ -122,8 +117,7 @@ Value insert(Args& args) {
     return Value(inserter.finish());
   }
   const Node* blame = documents.is_datum() ? nullptr : args.node_of(1);
-  Ref<Stream> stream =
-      blame ? Args::blaming(blame, [&] { return to_stream(cx, documents); }) : to_stream(cx, documents);
+  Ref<Stream> stream = blame ? Args::blaming(blame, [&] { return to_stream(cx, documents); }) : to_stream(cx, documents);
   Args::blaming(args.node_of(1), [&] { refuse_infinite(*stream); });
   for_each_row(cx, *stream, [&](Datum& document) {
     inserter.add(document);
@@ -154,10 +148,8 @@ Target read_target(Args& args) {
         const auto& selection = v.object<SingleSelection>();
         return {selection.table, selection.key, {}};
       }
-      case ValueKind::kSelection:
-        return {v.object<Selection>().table, std::nullopt, v.object<Selection>().stream};
-      default:
-        throw_kind_error(cx, "SELECTION", v);
+      case ValueKind::kSelection: return {v.object<Selection>().table, std::nullopt, v.object<Selection>().stream};
+      default: throw_kind_error(cx, "SELECTION", v);
     }
   });
 }
@@ -196,8 +188,7 @@ void write_target(Context& cx, const Target& target, RowWriter& writer, const Ro
 class RowExpression {
  public:
   RowExpression(Args& args, std::size_t i) : node_(args.node_of(i)), scope_(args.env().scope) {
-    if (node_->def->type == TermType::kFunc || node_->def->type == TermType::kJavascript)
-      function_ = args.function(i, Shorthand::kConstant);
+    if (node_->def->type == TermType::kFunc || node_->def->type == TermType::kJavascript) function_ = args.function(i, Shorthand::kConstant);
   }
 
   TermFlags flags() const { return function_ ? function_->flags() : node_->subtree_flags; }
@@ -226,8 +217,8 @@ Datum apply(const Context& cx, Change change, const Datum& old_row, const Datum&
 // r.http in a write of one row, where nothing refers to that row: the value is known before the write.
 bool may_fetch_first(Args& args, const RowExpression& expression, const Target& target) {
   const TermFlags flags = expression.flags();
-  return target.single_key && !expression.refers_to_row() && (flags & kFetches) != 0 &&
-         !args.has_optarg("non_atomic") && deterministic(flags & ~kFetches);
+  return target.single_key && !expression.refers_to_row() && (flags & kFetches) != 0 && !args.has_optarg("non_atomic") &&
+         deterministic(flags & ~kFetches);
 }
 
 RowFunction fetched_first(Context& cx, const RowExpression& expression, Change change) {
@@ -273,12 +264,8 @@ Value change_rows(Args& args, Change change) {
   return Value(stats.finish(cx));
 }
 
-Value update(Args& args) {
-  return change_rows(args, Change::kUpdate);
-}
-Value replace(Args& args) {
-  return change_rows(args, Change::kReplace);
-}
+Value update(Args& args) { return change_rows(args, Change::kUpdate); }
+Value replace(Args& args) { return change_rows(args, Change::kReplace); }
 
 Value delete_rows(Args& args) {
   Context& cx = args.cx();
@@ -304,8 +291,7 @@ Value for_each(Args& args) {
   const auto add = [&](const Datum& result) {
     if (!result.is(Type::kObject)) {
       throw EvalError(ErrorCode::kQueryLogic,
-                      std::string(kExpected) + "  Expected type ARRAY but found " +
-                          std::string(type_name(result.type())) + ".",
+                      std::string(kExpected) + "  Expected type ARRAY but found " + std::string(type_name(result.type())) + ".",
                       body);
     }
     total.add(cx, result);
@@ -341,32 +327,23 @@ constexpr Optarg kInsertOptargs[] = {
     {"conflict",
      "when the key is taken: `error` (the default), `replace`, `update`, or a function of "
      "(primary key's name, old row, new row)"},
-    {"durability",
-     "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
     {"return_vals", "refused: `return_changes` took its place"},
-    {"return_changes",
-     "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
-    {"ignore_write_hook",
-     "write past the table's write hook (false); needs the permission to configure the table"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
 };
 constexpr Optarg kChangeOptargs[] = {
     {"non_atomic", "allow functions that are not deterministic or read tables (false)"},
-    {"durability",
-     "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
     {"return_vals", "refused: `return_changes` took its place"},
-    {"return_changes",
-     "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
-    {"ignore_write_hook",
-     "write past the table's write hook (false); needs the permission to configure the table"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
 };
 constexpr Optarg kDeleteOptargs[] = {
-    {"durability",
-     "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
+    {"durability", "`hard`: answer when it is on disk; `soft`: when it is in memory. The default is the table's"},
     {"return_vals", "refused: `return_changes` took its place"},
-    {"return_changes",
-     "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
-    {"ignore_write_hook",
-     "write past the table's write hook (false); needs the permission to configure the table"},
+    {"return_changes", "true: `changes` with old and new rows; `always`: also of rows that did not change or failed (false)"},
+    {"ignore_write_hook", "write past the table's write hook (false); needs the permission to configure the table"},
 };
 constexpr TermFlags kRowWrite = kWrites | kForbidsWrites;
 
@@ -374,8 +351,7 @@ constexpr Example kInsertExamples[] = {
     {"r.table('teams').insert({'id': 'green', 'city': 'Oslo'})",
      R"([56,[[15,["teams"]],{"id":"green","city":"Oslo"}]])",
      R"({"deleted":0,"errors":0,"inserted":1,"replaced":0,"skipped":0,"unchanged":0})"},
-    {"r.table('teams').insert({'id': 'red', 'city': 'Riga'}, conflict='update', "
-     "return_changes=True)['changes']",
+    {"r.table('teams').insert({'id': 'red', 'city': 'Riga'}, conflict='update', return_changes=True)['changes']",
      R"([170,[[56,[[15,["teams"]],{"id":"red","city":"Riga"}],{"conflict":"update","return_changes":true}],"changes"]])",
      R"([{"new_val":{"city":"Riga","id":"red"},"old_val":{"city":"Rome","id":"red"}}])"},
     {"r.table('teams').insert({'id': 'red'})['first_error']",
@@ -383,11 +359,11 @@ constexpr Example kInsertExamples[] = {
      R"("Duplicate primary key `id`:\n{\n\t\"city\":\t\"Rome\",\n\t\"id\":\t\"red\"\n}\n{\n\t\"id\":\t\"red\"\n}")"},
 };
 constexpr Example kUpdateExamples[] = {
-    {"r.table('players').get(1).update({'score': r.row['score'] + 1}, "
-     "return_changes=True)['changes'][0]['new_val']['score']",
+    {"r.table('players').get(1).update({'score': r.row['score'] + 1}, return_changes=True)['changes'][0]['new_val']['score']",
      R"([170,[[170,[[170,[[170,[[53,[[16,[[15,["players"]],1]],[69,[[2,[1]],{"score":[24,[[170,[[13,[]],"score"]],1]]}]]],{"return_changes":true}],"changes"]],0]],"new_val"]],"score"]])",
      "13"},
-    {"r.table('players').get(9).update({'score': 0})", R"([53,[[16,[[15,["players"]],9]],{"score":0}]])",
+    {"r.table('players').get(9).update({'score': 0})",
+     R"([53,[[16,[[15,["players"]],9]],{"score":0}]])",
      R"({"deleted":0,"errors":0,"inserted":0,"replaced":0,"skipped":1,"unchanged":0})"},
 };
 constexpr Example kReplaceExamples[] = {
@@ -395,7 +371,8 @@ constexpr Example kReplaceExamples[] = {
      R"([55,[[16,[[15,["teams"]],"red"]],{"id":"red"}]])",
      R"({"deleted":0,"errors":0,"inserted":0,"replaced":1,"skipped":0,"unchanged":0})"},
     {"r.table('players').replace(lambda p: p.without('tags'))['replaced']",
-     R"([170,[[55,[[15,["players"]],[69,[[2,[1]],[34,[[10,[1]],"tags"]]]]]],"replaced"]])", "3"},
+     R"([170,[[55,[[15,["players"]],[69,[[2,[1]],[34,[[10,[1]],"tags"]]]]]],"replaced"]])",
+     "3"},
 };
 constexpr Example kDeleteExamples[] = {
     {"r.table('players').get_all('red', index='team').delete()",
@@ -406,7 +383,8 @@ constexpr Example kForEachExamples[] = {
     {"r.expr(['x', 'y']).for_each(lambda key: r.table('teams').insert({'id': key}))",
      R"([68,[[2,["x","y"]],[69,[[2,[1]],[56,[[15,["teams"]],{"id":[10,[1]]}]]]]]])",
      R"({"deleted":0,"errors":0,"inserted":2,"replaced":0,"skipped":0,"unchanged":0})"},
-    {"r.expr([1]).for_each(lambda n: n)", "[68,[[2,[1]],[69,[[2,[1]],[10,[1]]]]]]",
+    {"r.expr([1]).for_each(lambda n: n)",
+     "[68,[[2,[1]],[69,[[2,[1]],[10,[1]]]]]]",
      "FOR_EACH expects one or more basic write queries.  Expected type ARRAY but found NUMBER."},
 };
 constexpr Example kSyncExamples[] = {
@@ -414,55 +392,31 @@ constexpr Example kSyncExamples[] = {
 };
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kInsert,
-     .name = "insert",
-     .arity = exactly(2),
-     .flags = kRowWrite | kGroupAware,
-     .eval = insert,
+    {.type = TermType::kInsert, .name = "insert", .arity = exactly(2), .flags = kRowWrite | kGroupAware, .eval = insert,
      .optargs = kInsertOptargs,
      .signature = "table.insert(object or sequence) → object",
      .doc = "Stores documents.",
      .examples = kInsertExamples},
-    {.type = TermType::kUpdate,
-     .name = "update",
-     .arity = exactly(2),
-     .flags = kRowWrite,
-     .eval = update,
+    {.type = TermType::kUpdate, .name = "update", .arity = exactly(2), .flags = kRowWrite, .eval = update,
      .optargs = kChangeOptargs,
      .signature = "selection.update(object or function) → object",
      .doc = "Merges an object into each row.",
      .examples = kUpdateExamples},
-    {.type = TermType::kReplace,
-     .name = "replace",
-     .arity = exactly(2),
-     .flags = kRowWrite,
-     .eval = replace,
+    {.type = TermType::kReplace, .name = "replace", .arity = exactly(2), .flags = kRowWrite, .eval = replace,
      .optargs = kChangeOptargs,
      .signature = "selection.replace(object or function) → object",
      .doc = "Replaces each row; null deletes it.",
      .examples = kReplaceExamples},
-    {.type = TermType::kDelete,
-     .name = "delete",
-     .arity = exactly(1),
-     .flags = kRowWrite,
-     .eval = delete_rows,
+    {.type = TermType::kDelete, .name = "delete", .arity = exactly(1), .flags = kRowWrite, .eval = delete_rows,
      .optargs = kDeleteOptargs,
      .signature = "selection.delete() → object",
      .doc = "Deletes rows.",
      .examples = kDeleteExamples},
-    {.type = TermType::kForEach,
-     .name = "for_each",
-     .arity = exactly(2),
-     .flags = kWrites,
-     .eval = for_each,
+    {.type = TermType::kForEach, .name = "for_each", .arity = exactly(2), .flags = kWrites, .eval = for_each,
      .signature = "sequence.for_each(function) → object",
      .doc = "Runs write queries for each element, adding up their results.",
      .examples = kForEachExamples},
-    {.type = TermType::kSync,
-     .name = "sync",
-     .arity = exactly(1),
-     .flags = kWrites,
-     .eval = sync,
+    {.type = TermType::kSync, .name = "sync", .arity = exactly(1), .flags = kWrites, .eval = sync,
      .signature = "table.sync() → object",
      .doc = "Waits until all that was written is on disk.",
      .examples = kSyncExamples},
@@ -470,8 +424,6 @@ constexpr TermDef kTerms[] = {
 
 }  // namespace
 
-std::span<const TermDef> write_terms() {
-  return kTerms;
-}
+std::span<const TermDef> write_terms() { return kTerms; }
 
 }  // namespace reqld::reql

@@ -43,16 +43,13 @@ void WriteStats::add_change(const Context& cx, const RowOutcome& outcome) {
 
 namespace {
 Datum too_many(const Context& cx, std::string_view what) {
-  return Datum::string("Too many " + std::string(what) + ", array truncated to " +
-                       std::to_string(cx.options.array_limit) + ".");
+  return Datum::string("Too many " + std::string(what) + ", array truncated to " + std::to_string(cx.options.array_limit) + ".");
 }
 }  // namespace
 
 Datum WriteStats::finish(const Context& cx) {
   ObjectBuilder out;
-  const auto count = [&](std::string_view name, std::uint64_t n) {
-    out.set(name, Datum::number(static_cast<double>(n)));
-  };
+  const auto count = [&](std::string_view name, std::uint64_t n) { out.set(name, Datum::number(static_cast<double>(n))); };
   count("deleted", deleted_);
   count("errors", errors_);
   count("inserted", inserted_);
@@ -77,27 +74,35 @@ Datum WriteStats::finish(const Context& cx) {
 }
 
 void WriteResultSum::add(const Context& cx, const Datum& result) {
+  const auto append = [&](ArrayBuilder& elements, const Datum& array) {
+    for (std::size_t k = 0; k < array.array_size() && elements.size() < cx.options.array_limit; ++k) elements.add(array.at(k));
+  };
   for (std::size_t i = 0; i < result.object_size(); ++i) {
     const Datum value = result.value_at(i);
-    const auto [at, is_new] = fields_.try_emplace(std::string(result.name_at(i)));
-    Field& field = at->second;
-    if (is_new && !value.is(Type::kArray)) {
-      field.value = value;
-    } else if (value.is(Type::kArray) && (is_new || field.elements)) {
-      if (is_new) field.elements.emplace();
-      for (std::size_t k = 0; k < value.array_size() && field.elements->size() < cx.options.array_limit;
-           ++k) {
-        field.elements->add(value.at(k));
-      }
-    } else if (value.is(Type::kNumber) && !field.elements && field.value.is(Type::kNumber)) {
-      field.value = Datum::number(field.value.as_number() + value.as_number());
+    const auto [at, is_new] = fields_.try_emplace(std::string(result.name_at(i)), value);
+    if (is_new) continue;
+    Field& sum = at->second;
+    if (auto* const elements = std::get_if<ArrayBuilder>(&sum)) {
+      if (value.is(Type::kArray)) append(*elements, value);
+      continue;
+    }
+    const Datum first = std::get<Datum>(sum);
+    if (first.is(Type::kNumber) && value.is(Type::kNumber)) {
+      sum = Datum::number(first.as_number() + value.as_number());
+    } else if (first.is(Type::kArray) && value.is(Type::kArray)) {
+      auto& elements = sum.emplace<ArrayBuilder>();
+      append(elements, first);
+      append(elements, value);
     }
   }
 }
 
 Datum WriteResultSum::finish() {
   ObjectBuilder sum;
-  for (auto& [name, field] : fields_) sum.set(name, field.elements ? field.elements->finish() : field.value);
+  for (auto& [name, field] : fields_) {
+    auto* const elements = std::get_if<ArrayBuilder>(&field);
+    sum.set(name, elements ? elements->finish() : std::get<Datum>(field));
+  }
   fields_.clear();
   return sum.finish();
 }

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "datum/datum.hpp"
@@ -42,8 +42,7 @@ class WriteStats {
   bool any_ = false;  // a row was looked at
 };
 
-/// The sum of write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other
-/// values kept.
+/// The sum of write results, as FOR_EACH adds them: numbers are added, arrays appended, the first of other values kept.
 class WriteResultSum {
  public:
   void add(const Context& cx, const Datum& result);
@@ -51,13 +50,10 @@ class WriteResultSum {
   Datum finish();
 
  private:
-  struct Field {
-    Datum value;
-    // What `value` is while it is an array: appending to a Datum would copy all that is there.
-    std::optional<ArrayBuilder> elements;
-  };
+  // An array that grows is kept as its builder: appending to a Datum would copy all that is there.
+  using Field = std::variant<Datum, ArrayBuilder>;
 
-  std::map<std::string, Field, std::less<>> fields_;
+  std::map<std::string, Field> fields_;
 };
 
 }  // namespace reqld::reql
