@@ -329,8 +329,3 @@ std::size_t encoded_size_at(const std::uint8_t* bytes);
 bool validate_encoding(std::string_view bytes, int max_depth = 2000);
 
 }  // namespace reqld
-
-template <>
-struct std::hash<reqld::Datum> {
-  std::size_t operator()(const reqld::Datum& d) const { return reqld::hash_value(d); }
-};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,30 +13,34 @@
 
 namespace reqld {
 
-/// Finds entries that a container keeps in a vector, by the hashes of their keys; open addressing. Up to 2^32
-/// - 1 entries. Not safe for threads.
+/// Finds entries that a container keeps in a vector, by the hashes of their keys; open addressing. Fewer than
+/// 2^32 entries. Not safe for threads.
 class HashIndex {
  public:
-  static constexpr std::size_t kNone = SIZE_MAX;
-
-  /// The number of the entry with `hash` of which `is_key(number)` is true, or kNone.
+  /// The number of the entry with `hash` of which `is_key(number)` is true, or nothing.
   template <typename IsKey>
-  std::size_t find(std::size_t hash, IsKey is_key) const {
-    if (slots_.empty()) return kNone;
+  std::optional<std::size_t> find(std::size_t hash, IsKey is_key) const {
+    if (slots_.empty()) return std::nullopt;
+    const Slot slot = slots_[position(fold(hash), is_key)];
+    if (slot.entry == 0) return std::nullopt;
+    return slot.entry - 1;
+  }
+
+  /// Likewise; an entry that is not there yet is added by `add()`, and is not there if that throws. They are
+  /// numbered from 0 on in the order in which they are added.
+  template <typename IsKey, typename Add>
+  std::size_t find_or_add(std::size_t hash, IsKey is_key, Add add) {
+    reserve(std::size_t{count_} + 1);
     const std::uint32_t kept = fold(hash);
-    for (std::size_t at = kept >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
-      const Slot slot = slots_[at];
-      if (slot.entry == 0) return kNone;
-      if (slot.hash == kept && is_key(std::size_t{slot.entry - 1})) return slot.entry - 1;
+    Slot& slot = slots_[position(kept, is_key)];
+    if (slot.entry == 0) {
+      add();
+      slot = {kept, ++count_};
     }
+    return slot.entry - 1;
   }
 
-  /// Adds the next entry: they are numbered from 0 on in the order in which they are added.
-  void add(std::size_t hash) {
-    if ((std::size_t{count_} + 1) * 4 > slots_.size() * 3) grow(std::size_t{count_} + 1);
-    place({fold(hash), ++count_});
-  }
-
+  /// Makes room for `count` entries in all.
   void reserve(std::size_t count) {
     if (count * 4 > slots_.size() * 3) grow(count);
   }
@@ -51,10 +56,14 @@ class HashIndex {
     return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15) >> 32);
   }
 
-  void place(Slot slot) {
-    std::size_t at = slot.hash >> shift_;
-    while (slots_[at].entry != 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = slot;
+  /// Where the entry is, or the free slot where it would be.
+  template <typename IsKey>
+  std::size_t position(std::uint32_t kept, IsKey is_key) const {
+    std::size_t at = kept >> shift_;
+    for (;; at = (at + 1) & (slots_.size() - 1)) {
+      const Slot slot = slots_[at];
+      if (slot.entry == 0 || (slot.hash == kept && is_key(std::size_t{slot.entry - 1}))) return at;
+    }
   }
 
   void grow(std::size_t count) {
@@ -64,7 +73,7 @@ class HashIndex {
     old.swap(slots_);
     shift_ = 32 - std::min(bits, 32U);
     for (const Slot slot : old) {
-      if (slot.entry != 0) place(slot);
+      if (slot.entry != 0) slots_[position(slot.hash, [](std::size_t) { return false; })] = slot;
     }
   }
 
@@ -84,7 +93,9 @@ class DatumSet {
     index_.reserve(count);
     elements_.reserve(count);
   }
-  bool contains(const Datum& d) const { return find(hash_value(d), d) != HashIndex::kNone; }
+  bool contains(const Datum& d) const {
+    return index_.find(hash_value(d), [&](std::size_t i) { return elements_[i] == d; }).has_value();
+  }
   /// Whether it was not there yet. The set shares the bytes of `d`.
   bool insert(const Datum& d) {
     return insert_as(d, [&] { return d; });
@@ -100,16 +111,13 @@ class DatumSet {
   }
 
  private:
-  std::size_t find(std::size_t hash, const Datum& d) const {
-    return index_.find(hash, [&](std::size_t i) { return elements_[i] == d; });
-  }
   template <typename Make>
   bool insert_as(const Datum& d, Make make) {
-    const std::size_t hash = hash_value(d);
-    if (find(hash, d) != HashIndex::kNone) return false;
-    elements_.push_back(make());
-    index_.add(hash);
-    return true;
+    const std::size_t before = elements_.size();
+    const std::size_t entry = index_.find_or_add(
+        hash_value(d), [&](std::size_t i) { return elements_[i] == d; },
+        [&] { elements_.push_back(make()); });
+    return entry == before;
   }
 
   HashIndex index_;
@@ -130,12 +138,10 @@ class DatumMap {
   /// The value of `key`, made by `make()` if it has none yet; good until the next key is inserted.
   template <typename Make>
   T& at(const Datum& key, Make make) {
-    const std::size_t hash = hash_value(key);
-    const std::size_t found = index_.find(hash, [&](std::size_t i) { return entries_[i].first == key; });
-    if (found != HashIndex::kNone) return entries_[found].second;
-    entries_.emplace_back(key.compact(), make());
-    index_.add(hash);
-    return entries_.back().second;
+    const std::size_t entry = index_.find_or_add(
+        hash_value(key), [&](std::size_t i) { return entries_[i].first == key; },
+        [&] { entries_.emplace_back(key.compact(), make()); });
+    return entries_[entry].second;
   }
   /// The entries; the map is empty afterwards.
   Entries take() {

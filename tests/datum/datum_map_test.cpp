@@ -4,7 +4,6 @@
 
 #include <map>
 #include <set>
-#include <string>
 
 #include "random_datum.hpp"
 
@@ -15,14 +14,28 @@ TEST_CASE("hash index: entries with one hash are told apart by their keys, throu
     HashIndex index;
     if (reserved) index.reserve(1000);
     for (std::size_t i = 0; i < 1000; ++i) {
-      CHECK(index.find(i % 3, [&](std::size_t entry) { return entry == i; }) == HashIndex::kNone);
-      index.add(i % 3);
+      const auto is_key = [&](std::size_t entry) { return entry == i; };
+      CHECK(index.find(i % 3, is_key) == std::nullopt);
+      int added = 0;
+      const auto add = [&] { ++added; };
+      CHECK(index.find_or_add(i % 3, is_key, add) == i);
+      CHECK(index.find_or_add(i % 3, is_key, add) == i);
+      CHECK(added == 1);
     }
     for (std::size_t i = 0; i < 1000; ++i) {
-      CHECK(index.find(i % 3, [&](std::size_t entry) { return entry == i; }) == i);
-      CHECK(index.find((i + 1) % 3, [&](std::size_t entry) { return entry == i; }) == HashIndex::kNone);
+      const auto is_key = [&](std::size_t entry) { return entry == i; };
+      CHECK(index.find(i % 3, is_key) == i);
+      CHECK(index.find((i + 1) % 3, is_key) == std::nullopt);
     }
   }
+}
+
+TEST_CASE("hash index: an entry that could not be added is not there") {
+  HashIndex index;
+  const auto is_key = [](std::size_t) { return true; };
+  CHECK_THROWS_AS(index.find_or_add(7, is_key, [] { throw 1; }), int);
+  CHECK(index.find(7, is_key) == std::nullopt);
+  CHECK(index.find_or_add(7, is_key, [] {}) == 0);
 }
 
 TEST_CASE("datum set: each element once, in the order of the first") {
