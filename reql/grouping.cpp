@@ -18,10 +18,10 @@ class GroupMap {
  public:
   template <typename Make>
   T& at(const Datum& group, Make make) {
-    const std::size_t before = map_.size();
-    T& value = map_.at(group, make);
-    if (map_.size() > before) charge_.add(DatumMap<T>::kEntryBytes + kValueBytes);
-    return value;
+    return map_.at(group, [&] {
+      charge_.add(DatumMap<T>::kEntryBytes + kValueBytes);
+      return make();
+    });
   }
   typename DatumMap<T>::Entries sorted() {
     typename DatumMap<T>::Entries all = map_.take();
@@ -50,8 +50,7 @@ void spread(const Datum& key, Batch& groups) {
 }  // namespace
 
 Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
-  const Ref<GroupedData> copy =
-      entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
+  const Ref<GroupedData> copy = entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
   copy->steps_ = steps_;
   copy->steps_.push_back(std::move(step));
   return copy;
@@ -99,9 +98,7 @@ void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_va
 void GroupedData::read(Context& cx, const Sink& sink) const {
   if (rows_) refuse_infinite(*rows_);
   Ref<IndexCursor> cursor;
-  if (entries_)
-    cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone,
-                                           IndexRead::kDocuments);
+  if (entries_) cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone, IndexRead::kDocuments);
   Batch rows, groups, made;
   std::vector<IndexEntry> entries;
   BatchLimits limits;

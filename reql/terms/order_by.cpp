@@ -22,8 +22,7 @@ namespace {
 Ref<TableSlice> order_slice(Args& args, const Value& v, std::string index, bool descending) {
   if (!v.is(ValueKind::kTable) && !v.is(ValueKind::kTableSlice)) {
     throw_logic(
-        "Indexed order_by can only be performed on a TABLE or TABLE_SLICE. Make sure order_by comes before "
-        "any transformations "
+        "Indexed order_by can only be performed on a TABLE or TABLE_SLICE. Make sure order_by comes before any transformations "
         "(such as map) or filters.");
   }
   const Ref<TableSlice> slice = make_ref<TableSlice>(v.object<TableSlice>());
@@ -32,8 +31,7 @@ Ref<TableSlice> order_slice(Args& args, const Value& v, std::string index, bool 
                     table_node(args.node_of(0)));
   }
   if (slice->bounded && slice->index != index) {
-    throw_logic("Cannot order by index `" + index + "` after calling BETWEEN on index `" + slice->index +
-                "`.");
+    throw_logic("Cannot order by index `" + index + "` after calling BETWEEN on index `" + slice->index + "`.");
   }
   slice->index = std::move(index);
   slice->order = descending ? Order::kDescending : Order::kAscending;
@@ -42,8 +40,7 @@ Ref<TableSlice> order_slice(Args& args, const Value& v, std::string index, bool 
 
 std::vector<OrderKey> order_keys(Args& args) {
   std::vector<OrderKey> keys;
-  for (std::size_t i = 1; i < args.size(); ++i)
-    keys.push_back(order_key(args.env(), args.value(i), args.node_of(i)));
+  for (std::size_t i = 1; i < args.size(); ++i) keys.push_back(order_key(args.env(), args.value(i), args.node_of(i)));
   return keys;
 }
 
@@ -62,8 +59,7 @@ Value order_by(Args& args) {
   std::vector<OrderKey> keys = order_keys(args);
   const bool descending = index_node->def->type == TermType::kDesc;
   const Ref<TableSlice> slice = order_slice(args, v, *args.string_optarg("index"), descending);
-  if (keys.empty() || slice->index == slice->table->primary_key())
-    return Value(ValueKind::kTableSlice, slice);
+  if (keys.empty() || slice->index == slice->table->primary_key()) return Value(ValueKind::kTableSlice, slice);
   const Ref<IndexCursor> entries =
       slice->table->index_cursor(args.cx(), slice->index, slice->bounds, slice->order, IndexRead::kDocuments);
   return Value(ValueKind::kSelection,
@@ -71,9 +67,7 @@ Value order_by(Args& args) {
 }
 
 /// asc and desc are looked for by those who take an order; by itself each is what it holds.
-Value order_argument(Args& args) {
-  return args.value(0);
-}
+Value order_argument(Args& args) { return args.value(0); }
 
 // distinct
 
@@ -140,8 +134,7 @@ Value distinct(Args& args) {
 Value sample(Args& args) {
   const Sequence source = sequence_arg(args, 0);
   const std::int64_t wanted = args.integer(1);
-  if (wanted < 0)
-    throw_logic("Number of items to sample must be non-negative, got `" + std::to_string(wanted) + "`.");
+  if (wanted < 0) throw_logic("Number of items to sample must be non-negative, got `" + std::to_string(wanted) + "`.");
   refuse_infinite(args, 0, *source.stream);
   const auto size = static_cast<std::uint64_t>(wanted);
   std::mt19937_64 random{std::random_device{}()};
@@ -169,67 +162,55 @@ constexpr Optarg kIndexOptarg[] = {
 
 constexpr Example kOrderByExamples[] = {
     {"r.table('players').order_by(r.desc('score'))['name']",
-     R"([170,[[41,[[15,["players"]],[74,["score"]]]],"name"]])", R"(["Cy","Ann","Bob"])"},
+     R"([170,[[41,[[15,["players"]],[74,["score"]]]],"name"]])",
+     R"(["Cy","Ann","Bob"])"},
     {"r.table('players').order_by('name', index='team')['name']",
-     R"([170,[[41,[[15,["players"]],"name"],{"index":"team"}],"name"]])", R"(["Bob","Ann","Cy"])"},
+     R"([170,[[41,[[15,["players"]],"name"],{"index":"team"}],"name"]])",
+     R"(["Bob","Ann","Cy"])"},
 };
 constexpr Example kAscExamples[] = {
     {"r.expr([{'n': 2}, {'n': 1}]).order_by(r.asc('n'))['n']",
-     R"([170,[[41,[[2,[{"n":2},{"n":1}]],[73,["n"]]]],"n"]])", "[1,2]"},
+     R"([170,[[41,[[2,[{"n":2},{"n":1}]],[73,["n"]]]],"n"]])",
+     "[1,2]"},
     {"r.asc('n')", R"([73,["n"]])", "ASC may only be used as an argument to ORDER_BY or UNION."},
 };
 constexpr Example kDescExamples[] = {
-    {"r.expr([3, 1, 2]).order_by(r.desc(lambda n: n))", "[41,[[2,[3,1,2]],[74,[[69,[[2,[1]],[10,[1]]]]]]]]",
+    {"r.expr([3, 1, 2]).order_by(r.desc(lambda n: n))",
+     "[41,[[2,[3,1,2]],[74,[[69,[[2,[1]],[10,[1]]]]]]]]",
      "[3,2,1]"},
 };
 constexpr Example kDistinctExamples[] = {
     {"r.expr([2, 1, 2]).distinct()", "[42,[[2,[2,1,2]]]]", "[1,2]"},
-    {"r.table('players').distinct(index='team')", R"([42,[[15,["players"]]],{"index":"team"}])",
+    {"r.table('players').distinct(index='team')",
+     R"([42,[[15,["players"]]],{"index":"team"}])",
      R"(["blue","red"])"},
 };
 constexpr Example kSampleExamples[] = {
     {"r.expr([1, 2, 3]).sample(2).count()", "[43,[[81,[[2,[1,2,3]],2]]]]", "2"},
-    {"r.expr([1]).sample(-1)", "[81,[[2,[1]],-1]]",
+    {"r.expr([1]).sample(-1)",
+     "[81,[[2,[1]],-1]]",
      "Number of items to sample must be non-negative, got `-1`."},
 };
 
 constexpr TermDef kTerms[] = {
-    {.type = TermType::kOrderBy,
-     .name = "order_by",
-     .arity = at_least(1),
-     .flags = kForbidsWrites,
-     .eval = order_by,
+    {.type = TermType::kOrderBy, .name = "order_by", .arity = at_least(1), .flags = kForbidsWrites, .eval = order_by,
      .optargs = kIndexOptarg,
      .signature = "sequence.order_by(field or function, …) → sequence",
      .doc = "Rows in the order of fields, functions, or an index; each may be in asc or desc.",
      .examples = kOrderByExamples},
-    {.type = TermType::kAsc,
-     .name = "asc",
-     .arity = exactly(1),
-     .eval = order_argument,
+    {.type = TermType::kAsc, .name = "asc", .arity = exactly(1), .eval = order_argument,
      .signature = "r.asc(field or function) → ordering",
      .doc = "Ascending, in order_by and union.",
      .examples = kAscExamples},
-    {.type = TermType::kDesc,
-     .name = "desc",
-     .arity = exactly(1),
-     .eval = order_argument,
+    {.type = TermType::kDesc, .name = "desc", .arity = exactly(1), .eval = order_argument,
      .signature = "r.desc(field or function) → ordering",
      .doc = "Descending, in order_by and union.",
      .examples = kDescExamples},
-    {.type = TermType::kDistinct,
-     .name = "distinct",
-     .arity = exactly(1),
-     .eval = distinct,
-     .optargs = kIndexOptarg,
+    {.type = TermType::kDistinct, .name = "distinct", .arity = exactly(1), .eval = distinct, .optargs = kIndexOptarg,
      .signature = "sequence.distinct() → array\ntable.distinct(index=name) → sequence",
      .doc = "The different rows of a sequence, or the different values of an index.",
      .examples = kDistinctExamples},
-    {.type = TermType::kSample,
-     .name = "sample",
-     .arity = exactly(2),
-     .flags = kNonDeterministic,
-     .eval = sample,
+    {.type = TermType::kSample, .name = "sample", .arity = exactly(2), .flags = kNonDeterministic, .eval = sample,
      .signature = "sequence.sample(number) → array",
      .doc = "So many rows, picked at random.",
      .examples = kSampleExamples},
@@ -237,8 +218,6 @@ constexpr TermDef kTerms[] = {
 
 }  // namespace
 
-std::span<const TermDef> order_by_terms() {
-  return kTerms;
-}
+std::span<const TermDef> order_by_terms() { return kTerms; }
 
 }  // namespace reqld::reql
