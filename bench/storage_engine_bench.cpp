@@ -1,5 +1,5 @@
 // The storage engine by itself: latency of hard writes against the bare disk, processor time per write,
-// blobs. usage: storage_engine_bench [--directory DIR] [--rows N] [--only lmdb|reads|writes|blobs|fragmented]
+// blobs. usage: storage_engine_bench [--directory DIR] [--rows N] [--only lmdb|writes|blobs|fragmented]
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/resource.h>
@@ -209,34 +209,6 @@ void load(Engine& engine, std::uint64_t rows) {
          none);
 }
 
-void reads(Engine& engine, std::uint64_t rows) {
-  std::mt19937_64 random(10);
-  constexpr int kReads = 300000;
-  Latencies none;
-  const auto begin = Clock::now();
-  const double cpu = cpu_seconds();
-  std::size_t bytes = 0;
-  for (int i = 0; i < kReads; ++i) {
-    auto snapshot = engine.snapshot();
-    if (const auto v = snapshot->get(random_key(random, rows))) bytes += v->size();
-  }
-  report("snapshot and get, each", kReads, seconds_since(begin), cpu_seconds() - cpu, none);
-  const auto begin2 = Clock::now();
-  const double cpu2 = cpu_seconds();
-  for (int i = 0; i < kReads; ++i) (void)engine.snapshot()->sequence();
-  report("snapshot only", kReads, seconds_since(begin2), cpu_seconds() - cpu2, none);
-  const auto begin3 = Clock::now();
-  const double cpu3 = cpu_seconds();
-  auto snapshot = engine.snapshot();
-  int n = 0;
-  for (auto c = snapshot->cursor({"", ""}, Direction::kForward); c->valid(); c->next()) {
-    bytes += c->value().size();
-    ++n;
-  }
-  report("scan, per row", n, seconds_since(begin3), cpu_seconds() - cpu3, none);
-  if (bytes == 1) std::printf("?\n");
-}
-
 /// Values of 1 MiB in chunks, replaced again and again.
 void blobs(Engine& engine, std::size_t chunk) {
   const std::string data(chunk, 'b');
@@ -333,7 +305,6 @@ int main(int argc, char** argv) {
       return 1;
     }
     if (only != "blobs") load(**engine, rows);
-    if (wanted("reads")) reads(**engine, rows);
     if (wanted("writes")) {
       const double append = bare_disk(directory, true);
       bare_disk(directory, false);
