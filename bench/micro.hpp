@@ -3,6 +3,7 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,10 @@ void add(const std::string& name, Work work, Call call) {
 
 /// Runs those that the command line asks for; answers what main returns.
 inline int run(int argc, char** argv) {
+  // As the server does (keep_freed_memory): otherwise every large value costs its pages anew, most of what
+  // parsing one would be shown to take.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
