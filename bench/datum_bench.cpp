@@ -1,56 +1,29 @@
-// What values cost: building, looking up, comparing, JSON, base64, keys; beside memcpy and RapidJSON alone.
+// What values cost: the stored form, keys, JSON, base64; each beside memcpy or RapidJSON alone.
 //
-//   cmake -DREQLD_BENCH=ON … && ninja datum_bench && bench/datum_bench [part of a name]
+//   ./dev deps bench && cmake --preset release -DREQLD_BENCH=ON && ./dev build release datum_bench
+//   build/release/bench/datum_bench [--benchmark_filter=REGEX]
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
-#include <time.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "bench/micro.hpp"
+#include "bench/rapidjson_limit.hpp"
 #include "datum/base64.hpp"
 #include "datum/json.hpp"
 #include "datum/key_codec.hpp"
 
 using namespace reqld;
+using namespace reqld::bench;
 
 namespace {
-
-std::string_view wanted;
-
-template <typename T>
-void keep(T&& value) {
-  asm volatile("" : : "g"(&value) : "memory");
-}
-
-double cpu_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-/// Runs `f` for about 0.3 s and prints the CPU time of one run; with `bytes`, the rate too.
-template <typename F>
-void measure(const char* name, std::size_t bytes, F f) {
-  if (std::string_view(name).find(wanted) == std::string_view::npos) return;
-  std::size_t runs = 0, batch = 1;
-  f();
-  const double start = cpu_seconds();
-  double took = 0;
-  do {
-    for (std::size_t i = 0; i < batch; ++i) f();
-    runs += batch;
-    batch *= 2;
-    took = cpu_seconds() - start;
-  } while (took < 0.3);
-  const double ns = took * 1e9 / static_cast<double>(runs);
-  std::printf("%-44s %12.1f ns", name, ns);
-  if (bytes != 0) std::printf("  %8.0f MB/s", static_cast<double>(bytes) / ns * 1000);
-  std::printf("\n");
-}
 
 Datum small_document(int i) {
   ObjectBuilder builder;
@@ -68,133 +41,178 @@ Datum small_document(int i) {
   return builder.finish();
 }
 
-void bench_documents() {
-  const Datum document = small_document(7);
-  const std::string encoded = document.encoded(), json = to_json(document);
-  measure("document: build (9 fields, nested)", 0, [] { keep(small_document(7)); });
-  measure("document: copy the encoding (memcpy)", encoded.size(),
-          [&] { keep(Datum::from_encoded(encoded)); });
-  measure("document: look a field up", 0, [&] { keep(document.get("score")->as_number()); });
-  measure("document: look a nested field up", 0, [&] { keep(document.get("address")->get("city")); });
-  measure("document: look up a field that is not there", 0, [&] { keep(document.get("nothing")); });
-  measure("document: merge one field", 0, [&] {
-    ObjectBuilder builder(document);
-    builder.set("age", Datum::integer(1));
-    keep(builder.finish());
-  });
-  const Datum other = small_document(7);
-  measure("document: compare with an equal one", encoded.size(), [&] { keep(compare(document, other)); });
-  measure("document: hash", encoded.size(), [&] { keep(hash_value(document)); });
-  measure("document: validate", encoded.size(), [&] { keep(validate_encoding(encoded)); });
-  std::string out;
-  measure("document: to JSON", json.size(), [&] {
-    out.clear();
-    append_json(document, out);
-  });
-  measure("document: from JSON", json.size(), [&] { keep(parse_json(json)); });
-  measure("document: from JSON, RapidJSON DOM alone", json.size(), [&] {
-    std::string copy = json;
-    rapidjson::Document dom;
-    dom.ParseInsitu<rapidjson::kParseFullPrecisionFlag>(copy.data());
-    keep(dom.IsObject());
-  });
-  measure("key: of an integer", 0, [&] {
-    out.clear();
-    append_key(Datum::integer(12345), out);
-  });
-  const Datum uuid = Datum::string("1f8a4c1e-5b1c-4c55-9b0e-0c5f4a0d9a11");
-  measure("key: of a UUID, checked as primary key", 0, [&] { keep(to_primary_key(uuid)); });
-  const std::string key = to_key(uuid);
-  measure("key: back to the UUID", 0, [&] {
-    std::string_view rest = key;
-    keep(decode_key(rest));
+Datum documents(int count) {
+  ArrayBuilder builder;
+  for (int i = 0; i < count; ++i) builder.add(small_document(i));
+  return builder.finish();
+}
+
+/// One value in the forms that the benchmarks read, and room for what they write.
+struct Sample {
+  Sample(std::string name_in, Datum value_in)
+      : name(std::move(name_in)),
+        value(std::move(value_in)),
+        encoded(value.encoded()),
+        json(to_json(value)),
+        count(value.is(Type::kArray) ? value.array_size() : 1),
+        copy(std::max(encoded.size(), json.size()), '\0') {
+    if (dom.Parse<rapidjson::kParseFullPrecisionFlag>(json.c_str()).HasParseError()) std::abort();
+  }
+
+  std::string name;
+  Datum value;
+  std::string encoded, json;
+  std::size_t count;  ///< of documents
+  std::string copy, out;
+  rapidjson::Document dom;
+};
+
+void add_memcpy(const std::string& name, std::string_view from, std::string& to) {
+  add(name, {.bytes = from.size()}, [from, &to] {
+    std::memcpy(to.data(), from.data(), from.size());
+    benchmark::ClobberMemory();
   });
 }
 
-void bench_many() {
-  ArrayBuilder builder;
-  for (int i = 0; i < 1000; ++i) builder.add(small_document(i));
-  const Datum rows = builder.finish();
-  const std::string encoded = rows.encoded(), json = to_json(rows);
-  measure("1000 documents: copy (memcpy)", encoded.size(), [&] { keep(Datum::from_encoded(encoded)); });
-  std::string out;
-  measure("1000 documents: to JSON", json.size(), [&] {
-    out.clear();
-    append_json(rows, out);
+void add_codec(Sample& s) {
+  const Work work{.bytes = s.encoded.size()};
+  add("datum/codec_from_encoded/" + s.name, work, [&] { DoNotOptimize(Datum::from_encoded(s.encoded)); });
+  add("datum/codec_validate/" + s.name, work, [&] { DoNotOptimize(validate_encoding(s.encoded)); });
+  add("datum/hash/" + s.name, work, [&] { DoNotOptimize(hash_value(s.value)); });
+  add("datum/compare_equal/" + s.name, work,
+      [&s, other = Datum::from_encoded(s.encoded)] { DoNotOptimize(compare(s.value, other)); });
+  add_memcpy("limit/memcpy_encoded/" + s.name, s.encoded, s.copy);
+}
+
+void add_json(Sample& s) {
+  const Work work{.bytes = s.json.size(), .items = s.count};
+  add("datum/json_parse/" + s.name, work, [&] { DoNotOptimize(parse_json(s.json)); });
+  add_rapidjson_limits(s.name, s.json, s.count);
+  add("datum/json_encode/" + s.name, work, [&] {
+    s.out.clear();
+    append_json(s.value, s.out);
+    DoNotOptimize(s.out.data());
   });
-  rapidjson::Document dom;
-  dom.Parse<rapidjson::kParseFullPrecisionFlag>(json.c_str());
-  measure("1000 documents: to JSON, RapidJSON alone", json.size(), [&] {
-    rapidjson::StringBuffer buffer;
+  add("limit/rapidjson_writer/" + s.name, work, [&s, buffer = rapidjson::StringBuffer()]() mutable {
+    buffer.Clear();
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-    dom.Accept(writer);
-    keep(buffer.GetSize());
+    s.dom.Accept(writer);
+    DoNotOptimize(buffer.GetString());
   });
-  measure("1000 documents: from JSON", json.size(), [&] { keep(parse_json(json)); });
-  measure("1000 documents: from JSON, RapidJSON DOM alone", json.size(), [&] {
-    std::string copy = json;
-    rapidjson::Document parsed;
-    parsed.ParseInsitu<rapidjson::kParseFullPrecisionFlag>(copy.data());
-    keep(parsed.IsArray());
+  add_memcpy("limit/memcpy_json/" + s.name, s.json, s.copy);
+}
+
+void add_fields(const Sample& s, const Sample& rows) {
+  const std::size_t bytes = s.encoded.size();
+  add("datum/codec_build/document", {.bytes = bytes}, [] { DoNotOptimize(small_document(7)); });
+  add("datum/codec_merge_field/document", {.bytes = bytes}, [&] {
+    ObjectBuilder builder(s.value);
+    builder.set("age", Datum::integer(1));
+    DoNotOptimize(builder.finish());
   });
-  measure("1000 documents: filter by one field", 0, [&] {
+  add("datum/get/field", {.items = 1}, [&] { DoNotOptimize(s.value.get("score")->as_number()); });
+  add("datum/get/nested_field", {.items = 1}, [&] { DoNotOptimize(s.value.get("address")->get("city")); });
+  add("datum/get/missing_field", {.items = 1}, [&] { DoNotOptimize(s.value.get("nothing")); });
+  add("datum/filter_by_field/documents_1000", {.items = rows.value.array_size()}, [&] {
     std::size_t found = 0;
-    for (std::size_t i = 0; i < rows.array_size(); ++i) {
-      const auto age = rows.at(i).get("age");
+    for (std::size_t i = 0; i < rows.value.array_size(); ++i) {
+      const auto age = rows.value.at(i).get("age");
       if (age && age->as_number() > 45) ++found;
     }
-    keep(found);
+    DoNotOptimize(found);
   });
 }
 
-void bench_binary() {
-  std::string bytes(1 << 20, '\0');
-  std::mt19937_64 random(1);
-  for (char& c : bytes) c = static_cast<char>(random());
-  std::string text;
-  append_base64(bytes, text);
-  std::string out(text.size(), '\0');
-  measure("1 MB: memcpy", bytes.size(), [&] {
-    std::memcpy(out.data(), bytes.data(), bytes.size());
-    keep(out[0]);
+struct KeySample {
+  KeySample(std::string name_in, Datum value_in)
+      : name(std::move(name_in)), value(std::move(value_in)), key(to_key(value)), copy(key) {}
+
+  std::string name;
+  Datum value;
+  std::string key, copy, out;
+};
+
+void add_key(KeySample& s) {
+  const Work work{.bytes = s.key.size(), .items = 1};
+  add("datum/key_encode/" + s.name, work, [&] {
+    s.out.clear();
+    append_key(s.value, s.out);
+    DoNotOptimize(s.out.data());
   });
-  measure("1 MB: base64 encode", bytes.size(), [&] { encode_base64(bytes, out.data()); });
-  measure("1 MB: base64 encode, portable", bytes.size(), [&] {
-    base64_detail::encode_portable(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
-                                   out.data());
+  add("datum/key_of_primary/" + s.name, work, [&] { DoNotOptimize(to_primary_key(s.value)); });
+  add("datum/key_decode/" + s.name, work, [&] {
+    std::string_view rest = s.key;
+    DoNotOptimize(decode_key(rest));
   });
-  measure("1 MB: base64 decode", bytes.size(),
-          [&] { keep(decode_base64(text, reinterpret_cast<std::uint8_t*>(out.data()))); });
-  measure("1 MB: base64 decode, portable", bytes.size(),
-          [&] { keep(base64_detail::decode_portable(text, reinterpret_cast<std::uint8_t*>(out.data()))); });
-  std::string broken;
-  for (std::size_t i = 0; i < text.size(); i += 76) broken += text.substr(i, 76) + "\r\n";
-  measure("1 MB: base64 decode, broken into lines", bytes.size(),
-          [&] { keep(decode_base64(broken, reinterpret_cast<std::uint8_t*>(out.data()))); });
-  ObjectBuilder builder;
-  builder.set("id", Datum::integer(1));
-  builder.set("file", Datum::binary(bytes));
-  const Datum document = builder.finish();
-  const std::string json = to_json(document);
-  std::string reply;
-  measure("1 MB: document to JSON", bytes.size(), [&] {
-    reply.clear();
-    append_json(document, reply);
+  add_memcpy("limit/memcpy_key/" + s.name, s.key, s.copy);
+}
+
+struct BinarySample {
+  BinarySample() : bytes(1 << 20, '\0') {
+    std::mt19937_64 random(1);
+    for (char& c : bytes) c = static_cast<char>(random());
+    append_base64(bytes, text);
+    for (std::size_t i = 0; i < text.size(); i += 76) broken += text.substr(i, 76) + "\r\n";
+    ObjectBuilder builder;
+    builder.set("id", Datum::integer(1));
+    builder.set("file", Datum::binary(bytes));
+    document = builder.finish();
+    json = to_json(document);
+    out.resize(std::max(broken.size(), json.size()));
+  }
+
+  std::string bytes, text, broken, out, json, reply;
+  Datum document;
+};
+
+void add_binary(BinarySample& s) {
+  const Work work{.bytes = s.bytes.size()};
+  const auto target = [&s] { return reinterpret_cast<std::uint8_t*>(s.out.data()); };
+  add("datum/base64_encode/1m", work, [&] {
+    encode_base64(s.bytes, s.out.data());
+    benchmark::ClobberMemory();
   });
-  measure("1 MB: document from JSON", bytes.size(), [&] { keep(parse_json(json)); });
-  measure("1 MB: document from JSON, in place", bytes.size(), [&] {
-    std::string copy = json;
-    keep(parse_json_in_place(copy));
+  add("datum/base64_encode_portable/1m", work, [&] {
+    base64_detail::encode_portable(reinterpret_cast<const std::uint8_t*>(s.bytes.data()), s.bytes.size(),
+                                   s.out.data());
+    benchmark::ClobberMemory();
   });
-  measure("1 MB: document copied", bytes.size(),
-          [&] { keep(document.compact()), keep(Datum::from_encoded(document.slice_bytes())); });
+  add("datum/base64_decode/1m", work, [&s, target] { DoNotOptimize(decode_base64(s.text, target())); });
+  add("datum/base64_decode_portable/1m", work,
+      [&s, target] { DoNotOptimize(base64_detail::decode_portable(s.text, target())); });
+  add("datum/base64_decode_lines/1m", work,
+      [&s, target] { DoNotOptimize(decode_base64(s.broken, target())); });
+  add("datum/codec_from_encoded/binary_1m", work,
+      [&] { DoNotOptimize(Datum::from_encoded(s.document.slice_bytes())); });
+  // Of a part: what has its buffer for itself already is not copied.
+  add("datum/codec_compact/binary_1m", work,
+      [file = s.document.get("file").value()] { DoNotOptimize(file.compact()); });
+  add_memcpy("limit/memcpy/binary_1m", s.bytes, s.out);
+  const Work json{.bytes = s.json.size(), .items = 1};
+  add("datum/json_parse/binary_1m", json, [&] { DoNotOptimize(parse_json(s.json)); });
+  add("datum/json_parse_in_place/binary_1m", json, [&] {
+    std::string copy = s.json;
+    DoNotOptimize(parse_json_in_place(copy));
+  });
+  add_rapidjson_limits("binary_1m", s.json);
+  add("datum/json_encode/binary_1m", json, [&] {
+    s.reply.clear();
+    append_json(s.document, s.reply);
+    DoNotOptimize(s.reply.data());
+  });
+  add_memcpy("limit/memcpy_json/binary_1m", s.json, s.out);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1) wanted = argv[1];
-  bench_documents();
-  bench_many();
-  bench_binary();
+  Sample one("document", small_document(7)), many("documents_1000", documents(1000));
+  KeySample integer("integer", Datum::integer(12345)),
+      uuid("uuid", Datum::string("1f8a4c1e-5b1c-4c55-9b0e-0c5f4a0d9a11"));
+  BinarySample binary;
+  add_fields(one, many);
+  for (Sample* s : {&one, &many}) add_codec(*s), add_json(*s);
+  for (KeySample* s : {&integer, &uuid}) add_key(*s);
+  add_binary(binary);
+  return run(argc, argv);
 }

@@ -136,66 +136,6 @@ struct Bench {
         document(rows / 2).encoded_size());
   }
 
-  void scan(const char* name, Direction direction) {
-    if (!wanted(name)) return;
-    for (int round = 0; round < 2; ++round) {
-      KeyRange range;
-      std::vector<Row> out;
-      std::size_t n = 0;
-      const double start = thread_cpu();
-      for (;;) {
-        out.clear();
-        const auto more = db->reader()->scan(*table, range, direction, {}, out);
-        n += out.size();
-        if (!more) break;
-        (direction == Direction::kForward ? range.lower : range.upper) = *more;
-      }
-      const double s = (thread_cpu() - start);
-      if (round)
-        std::printf("%-34s %10.0f rows/s %8.3f us/row\n", name, static_cast<double>(n) / s,
-                    s * 1e6 / static_cast<double>(n));
-    }
-  }
-
-  void raw_scan() {
-    if (!wanted("cursor")) return;
-    const auto snapshot = db->engine().snapshot();
-    std::string lower(4, '\0'), upper(4, '\0');
-    lower[2] = static_cast<char>(table->space >> 8), lower[3] = static_cast<char>(table->space);
-    upper[2] = static_cast<char>((table->space + 1) >> 8), upper[3] = static_cast<char>(table->space + 1);
-    for (int round = 0; round < 2; ++round) {
-      std::size_t n = 0, bytes = 0;
-      const double start = thread_cpu();
-      for (auto c = snapshot->cursor({lower, upper}, Direction::kForward); c->valid(); c->next())
-        ++n, bytes += c->value().size();
-      const double s = (thread_cpu() - start);
-      if (round)
-        std::printf("%-34s %10.0f rows/s %8.3f us/row\n", "cursor", static_cast<double>(n) / s,
-                    s * 1e6 / static_cast<double>(n));
-    }
-  }
-
-  void gets() {
-    if (wanted("reader")) {
-      constexpr int kReaders = 1'000'000;
-      const double start = thread_cpu();
-      for (int i = 0; i < kReaders; ++i) (void)db->reader()->sequence();
-      std::printf("%-34s %10.3f us\n", "reader", (thread_cpu() - start) * 1e6 / kReaders);
-    }
-    if (wanted("get")) {
-      std::mt19937 random(1);
-      std::vector<std::string> keys;
-      for (int i = 0; i < 300'000; ++i)
-        keys.push_back(to_primary_key(
-            document(static_cast<int>(random() % static_cast<unsigned>(rows))).get("id").value()));
-      const double start = thread_cpu();
-      std::size_t found = 0;
-      for (const std::string& key : keys) found += db->reader()->get(*table, key).has_value();
-      std::printf("%-34s %10.3f us\n", "get_reader_each",
-                  (thread_cpu() - start) * 1e6 / static_cast<double>(found));
-    }
-  }
-
   void index(const char* name, const char* field) {
     if (!wanted(name)) return;
     IndexInfo info;
@@ -367,10 +307,6 @@ int main(int argc, char** argv) {
   b.blobs(16 << 20, "16m");
   b.table = b.make_table("rows" + std::to_string(getpid()));
   b.load(Durability::kSoft);
-  b.raw_scan();
-  b.scan("scan_forward", Direction::kForward);
-  b.scan("scan_backward", Direction::kBackward);
-  b.gets();
   b.point_writes();
   b.index("index_build_small_numbers", "number");
   b.index("index_build_strings", "name");

@@ -1,5 +1,5 @@
-// The storage engine by itself: latency of hard writes against the bare disk, processor time per write, blobs.
-// usage: engine_bench [--directory DIR] [--rows N] [--only lmdb|reads|writes|blobs|fragmented]
+// The storage engine by itself: latency of hard writes against the bare disk, processor time per write,
+// blobs. usage: storage_engine_bench [--directory DIR] [--rows N] [--only lmdb|writes|blobs|fragmented]
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/resource.h>
@@ -27,12 +27,16 @@ namespace {
 using namespace reqld::storage;
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto s = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto s = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return s(usage.ru_utime) + s(usage.ru_stime);
 }
 
@@ -41,7 +45,9 @@ class Latencies {
   void add(double us) { us_.push_back(us); }
   double percentile(double p) {
     std::sort(us_.begin(), us_.end());
-    return us_.empty() ? 0 : us_[std::min(us_.size() - 1, static_cast<std::size_t>(p * static_cast<double>(us_.size())))];
+    return us_.empty()
+               ? 0
+               : us_[std::min(us_.size() - 1, static_cast<std::size_t>(p * static_cast<double>(us_.size())))];
   }
 
  private:
@@ -72,8 +78,8 @@ double bare_disk(const std::string& directory, bool append) {
     ::fdatasync(fd);
     latencies.add(seconds_since(start) * 1e6);
   }
-  report(append ? "disk: append 4 KiB + fdatasync" : "disk: overwrite 4 KiB + fdatasync", kWrites, seconds_since(begin),
-         cpu_seconds() - cpu, latencies);
+  report(append ? "disk: append 4 KiB + fdatasync" : "disk: overwrite 4 KiB + fdatasync", kWrites,
+         seconds_since(begin), cpu_seconds() - cpu, latencies);
   ::close(fd);
   std::filesystem::remove(path);
   return latencies.percentile(0.5);
@@ -81,16 +87,18 @@ double bare_disk(const std::string& directory, bool append) {
 
 std::string random_key(std::mt19937_64& random, std::uint64_t rows) {
   std::uint64_t n = random() % rows * 0x9e3779b97f4a7c15ull;
-  std::string key = "\0\0\0\7"
-                    "id"
-                    "0123456789";
+  std::string key =
+      "\0\0\0\7"
+      "id"
+      "0123456789";
   key.resize(20);
   std::memcpy(key.data() + 8, &n, 8);
   return key;
 }
 
 /// `clients` closed loops of one write each, answered on the engine's threads.
-void writes(Engine& engine, const char* name, int clients, int total, Durability durability, std::uint64_t rows) {
+void writes(Engine& engine, const char* name, int clients, int total, Durability durability,
+            std::uint64_t rows) {
   std::atomic<int> left{total};
   std::atomic<int> running{clients};
   std::mutex mutex;
@@ -118,7 +126,8 @@ void writes(Engine& engine, const char* name, int clients, int total, Durability
           txn.put(key, value);
           return {};
         },
-        durability, [&, start](Result<Sequence> result) {
+        durability,
+        [&, start](Result<Sequence> result) {
           if (!result) std::abort();
           {
             std::lock_guard lock(mutex);
@@ -160,7 +169,8 @@ double lone_writes(Engine& engine, const char* name, int total, Durability durab
           txn.put(key, value);
           return {};
         },
-        durability, [&](Result<Sequence>) {
+        durability,
+        [&](Result<Sequence>) {
           std::lock_guard lock(mutex);
           done = true;
           changed.notify_one();
@@ -195,35 +205,8 @@ void load(Engine& engine, std::uint64_t rows) {
     });
   }
   Latencies none;
-  report("load, 1000 rows per job", static_cast<double>(rows), seconds_since(begin), cpu_seconds() - cpu, none);
-}
-
-void reads(Engine& engine, std::uint64_t rows) {
-  std::mt19937_64 random(10);
-  constexpr int kReads = 300000;
-  Latencies none;
-  const auto begin = Clock::now();
-  const double cpu = cpu_seconds();
-  std::size_t bytes = 0;
-  for (int i = 0; i < kReads; ++i) {
-    auto snapshot = engine.snapshot();
-    if (const auto v = snapshot->get(random_key(random, rows))) bytes += v->size();
-  }
-  report("snapshot and get, each", kReads, seconds_since(begin), cpu_seconds() - cpu, none);
-  const auto begin2 = Clock::now();
-  const double cpu2 = cpu_seconds();
-  for (int i = 0; i < kReads; ++i) (void)engine.snapshot()->sequence();
-  report("snapshot only", kReads, seconds_since(begin2), cpu_seconds() - cpu2, none);
-  const auto begin3 = Clock::now();
-  const double cpu3 = cpu_seconds();
-  auto snapshot = engine.snapshot();
-  int n = 0;
-  for (auto c = snapshot->cursor({"", ""}, Direction::kForward); c->valid(); c->next()) {
-    bytes += c->value().size();
-    ++n;
-  }
-  report("scan, per row", n, seconds_since(begin3), cpu_seconds() - cpu3, none);
-  if (bytes == 1) std::printf("?\n");
+  report("load, 1000 rows per job", static_cast<double>(rows), seconds_since(begin), cpu_seconds() - cpu,
+         none);
 }
 
 /// Values of 1 MiB in chunks, replaced again and again.
@@ -322,7 +305,6 @@ int main(int argc, char** argv) {
       return 1;
     }
     if (only != "blobs") load(**engine, rows);
-    if (wanted("reads")) reads(**engine, rows);
     if (wanted("writes")) {
       const double append = bare_disk(directory, true);
       bare_disk(directory, false);
@@ -339,7 +321,8 @@ int main(int argc, char** argv) {
     const auto stats = (*engine)->stats();
     std::printf("data file %.0f MB, free %.0f MB, log %.0f MB, %llu checkpoints\n",
                 static_cast<double>(stats.data_file_bytes) / 1e6, static_cast<double>(stats.free_bytes) / 1e6,
-                static_cast<double>(stats.log_bytes) / 1e6, static_cast<unsigned long long>(stats.checkpoints));
+                static_cast<double>(stats.log_bytes) / 1e6,
+                static_cast<unsigned long long>(stats.checkpoints));
     const auto begin = Clock::now();
     engine->reset();
     std::printf("closing %.0f ms\n", seconds_since(begin) * 1e3);
