@@ -50,7 +50,8 @@ void spread(const Datum& key, Batch& groups) {
 }  // namespace
 
 Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
-  const Ref<GroupedData> copy = entries_ ? make_ref<GroupedData>(entries_, keys_, node_) : make_ref<GroupedData>(rows_, keys_, node_);
+  const Ref<GroupedData> copy = table_ ? make_ref<GroupedData>(table_, index_, keys_, node_)
+                                          : make_ref<GroupedData>(rows_, keys_, node_);
   copy->steps_ = steps_;
   copy->steps_.push_back(std::move(step));
   return copy;
@@ -98,7 +99,7 @@ void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_va
 void GroupedData::read(Context& cx, const Sink& sink) const {
   if (rows_) refuse_infinite(*rows_);
   Ref<IndexCursor> cursor;
-  if (entries_) cursor = entries_->table->index_cursor(cx, entries_->index, entries_->bounds, Order::kNone, IndexRead::kDocuments);
+  if (table_) cursor = table_->indexed_rows(cx, index_);
   Batch rows, groups, made;
   std::vector<IndexEntry> entries;
   BatchLimits limits;
@@ -159,7 +160,7 @@ const GroupedData::Groups& GroupedData::groups(Context& cx) {
     for (auto& [group, rows] : rows_by_group.sorted()) groups_.emplace_back(group, Value(Datum::array(rows)));
   });
   rows_ = {};
-  entries_ = {};
+  table_ = {};
   return groups_;
 }
 

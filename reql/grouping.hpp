@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,11 +34,11 @@ class GroupedData : public Object {
   GroupedData(Ref<Stream> rows, GroupKeys keys, const Node* node)
       : rows_(std::move(rows)), keys_(std::move(keys)), node_(node) {}
   /// Reads a secondary index of a table; its value is the last key.
-  GroupedData(Ref<TableSlice> entries, GroupKeys keys, const Node* node)
-      : entries_(std::move(entries)), keys_(std::move(keys)), node_(node) {}
+  GroupedData(Ref<Table> table, std::string index, GroupKeys keys, const Node* node)
+      : table_(std::move(table)), index_(std::move(index)), keys_(std::move(keys)), node_(node) {}
 
   /// Whether rows are still to be read.
-  bool is_stream() const { return rows_ || entries_; }
+  bool is_stream() const { return rows_ || table_; }
 
   /// The same rows and groups, with `step` done to each row after it was grouped. Requires is_stream(); the rows are read once.
   Ref<GroupedData> with(Ref<RowStep> step) const;
@@ -55,7 +56,8 @@ class GroupedData : public Object {
 
   Groups groups_;
   Ref<Stream> rows_;
-  Ref<TableSlice> entries_;
+  Ref<Table> table_;
+  std::string index_;
   GroupKeys keys_;
   std::vector<Ref<RowStep>> steps_;
   const Node* node_ = nullptr;

@@ -75,6 +75,9 @@ class Table : public Object {
   /// is missing or not ready.
   virtual Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds,
                                         Order order, IndexRead wanted) = 0;
+  /// Every entry of a secondary index with its document, those of one value in the order of primary keys.
+  /// Reads rows in place of entries where that is cheaper. Throws likewise.
+  virtual Ref<IndexCursor> indexed_rows(Context& cx, const std::string& index);
   /// Rows by a secondary index: a row once per entry that lies within bounds.
   Ref<Stream> index_scan(Context& cx, const std::string& index, const Bounds& bounds, Order order);
   /// The values of a secondary index within bounds, in ascending order, one per entry; rows are not read.

@@ -206,6 +206,11 @@ class Reader {
                                                 const IndexRange& range, Direction direction,
                                                 const std::optional<std::string>& resume, Limits limits,
                                                 bool want_documents, std::vector<Row>& out) = 0;
+  /// `scan` forward, with Row::index_value as an index has it of each row, computed anew; null for rows that it
+  /// leaves out. Requires an index that is neither multi nor geo.
+  virtual std::optional<std::string> scan_with_values(const TableInfo& table, const IndexInfo& index,
+                                                      const KeyRange& keys, Limits limits,
+                                                      std::vector<Row>& out) = 0;
 
   /// Appends the logged changes after a position, in order, up to `max_rows` or `max_bytes` (at least one).
   virtual ChangeLogRead read_change_log(const std::shared_ptr<const TableInfo>& table, ChangePosition after,

@@ -22,21 +22,20 @@ Value group(Args& args) {
   GroupKeys keys;
   for (std::size_t i = 1; i < args.size(); ++i) keys.functions.push_back(args.function(i, Shorthand::kField));
   keys.multi = args.bool_optarg("multi").value_or(false);
-  const auto grouped = [&](auto rows) {
-    return Value(ValueKind::kGroupedData, make_ref<GroupedData>(std::move(rows), std::move(keys), &args.node()));
+  const auto grouped = [&](auto... rows) {
+    return Value(ValueKind::kGroupedData, make_ref<GroupedData>(std::move(rows)..., std::move(keys), &args.node()));
   };
   if (!index) {
     if (keys.functions.empty()) throw_logic("Cannot group by nothing.");
     return grouped(source.stream);
   }
   if (!v.is(ValueKind::kTable)) Args::blaming(args.node_of(0), [&] { throw_kind_error(args.cx(), "TABLE", v); });
-  const Ref<TableSlice> slice = make_ref<TableSlice>(v.object<TableSlice>());
-  if (*index == slice->table->primary_key()) {
+  const TableSlice& all = v.object<TableSlice>();
+  if (*index == all.table->primary_key()) {
     keys.functions.push_back(field_function(Datum::string(*index), args.optarg_node("index")));
-    return grouped(slice_stream(args.cx(), *slice));
+    return grouped(slice_stream(args.cx(), all));
   }
-  slice->index = *index;
-  return grouped(slice);
+  return grouped(all.table, *index);
 }
 
 Value ungroup(Args& args) {

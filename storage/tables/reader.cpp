@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/tables/change_log.hpp"
+#include "storage/tables/index_keys.hpp"
 #include "storage/tables/index_scan.hpp"
 #include "storage/tables/keyspace.hpp"
 #include "storage/tables/row_copier.hpp"
@@ -14,6 +15,11 @@ namespace {
 void check_not_dropped(const TableInfo& table) {
   if (table.dropped && table.dropped->load(std::memory_order_acquire))
     throw StorageError({ErrorKind::kNotFound, "Table `" + table.name + "` has been dropped."});
+}
+
+void check_not_dropped(const IndexInfo& index) {
+  if (index.dropped && index.dropped->load(std::memory_order_acquire))
+    throw StorageError({ErrorKind::kNotFound, "Index `" + index.name + "` has been dropped."});
 }
 
 void count_read(const TableInfo& table, std::uint64_t rows, std::uint64_t bytes) {
@@ -92,12 +98,24 @@ std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, co
                                                       const std::optional<std::string>& resume, Limits limits,
                                                       bool want_documents, std::vector<Row>& out) {
   check_not_dropped(table);
-  if (index.dropped && index.dropped->load(std::memory_order_acquire))
-    throw StorageError({ErrorKind::kNotFound, "Index `" + index.name + "` has been dropped."});
+  check_not_dropped(index);
   IndexScan scan(*this, table, index, range.values, direction, limits, want_documents, out);
   auto position = scan.run(resume);
   if (want_documents) count_read(table, scan.rows(), scan.document_bytes());
   return position;
+}
+
+std::optional<std::string> SnapshotReader::scan_with_values(const TableInfo& table, const IndexInfo& index,
+                                                            const KeyRange& keys, Limits limits,
+                                                            std::vector<Row>& out) {
+  check_not_dropped(index);
+  const std::size_t before = out.size();
+  auto resume = scan(table, keys, Direction::kForward, limits, out);
+  for (std::size_t i = before; i < out.size(); ++i) {
+    std::vector<IndexedValue> values = index_values(index, out[i].document);
+    if (!values.empty()) out[i].index_value = std::move(values.front().value);
+  }
+  return resume;
 }
 
 ChangeLogRead SnapshotReader::read_change_log(const std::shared_ptr<const TableInfo>& table,

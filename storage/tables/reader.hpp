@@ -23,6 +23,9 @@ class SnapshotReader final : public Reader {
                                         const IndexRange& range, Direction direction,
                                         const std::optional<std::string>& resume, Limits limits,
                                         bool want_documents, std::vector<Row>& out) override;
+  std::optional<std::string> scan_with_values(const TableInfo& table, const IndexInfo& index,
+                                              const KeyRange& keys, Limits limits,
+                                              std::vector<Row>& out) override;
   ChangeLogRead read_change_log(const std::shared_ptr<const TableInfo>& table, ChangePosition after,
                                 Limits limits, std::vector<RowChange>& out) override;
 
