@@ -96,6 +96,10 @@ class Connection:
         """Sends CONTINUE."""
         self._send(token, b"[2]")
 
+    def stop(self, token):
+        """Sends STOP."""
+        self._send(token, b"[3]")
+
     def _send(self, token, body):
         self.sock.sendall(struct.pack("<qI", token, len(body)) + body)
 
