@@ -116,6 +116,7 @@ Value delete_at(Args& args) {
 
 /// Adds the elements of `array` that `seen` does not have, and remembers them.
 void append_new(ArrayBuilder& builder, const Datum& array, DatumSet& seen) {
+  seen.reserve(seen.size() + array.array_size());
   for (std::size_t i = 0; i < array.array_size(); ++i) {
     const Datum element = array.at(i);
     if (seen.insert(element)) builder.add(element);
