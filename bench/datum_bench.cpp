@@ -1,7 +1,6 @@
 // What values cost: the stored form, keys, JSON, base64; each beside memcpy or RapidJSON alone.
 //
-//   ./dev deps bench && cmake --preset release -DREQLD_BENCH=ON && ./dev build release datum_bench
-//   build/release/bench/datum_bench [--benchmark_filter=REGEX]
+//   ./dev bench micro datum [--benchmark_filter=REGEX]
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>

@@ -1,7 +1,7 @@
 // What reading a query costs, beside RapidJSON alone on the same text. parse_query parses and compiles in one
 // pass over RapidJSON's document: what is above `limit/rapidjson_dom` is the compiling.
 //
-//   build/release/bench/reql_bench [--benchmark_filter=REGEX]
+//   ./dev bench micro reql [--benchmark_filter=REGEX]
 #include <string>
 #include <string_view>
 

@@ -1,7 +1,7 @@
 // What reading costs: LMDB alone, our engine over it, and rows of a table over that, all on the same keys and
 // values.
 //
-//   build/release/bench/storage_read_bench [--rows=N] [--benchmark_filter=REGEX]
+//   ./dev bench micro storage_read [--rows=N] [--benchmark_filter=REGEX]
 //
 // get: a view of the newest state and one key in it. get_held: the view is there already. scan: every key in
 // order.
