@@ -19,6 +19,13 @@ class IndexCursor : public Object {
  public:
   /// Appends entries within `limits`; false when there are no more after them.
   virtual bool next(Context& cx, const BatchLimits& limits, std::vector<IndexEntry>& out) = 0;
+  /// Passes entries by, within `limits`, without their documents; adds their number to `skipped`. Otherwise as next().
+  virtual bool skip(Context& cx, const BatchLimits& limits, std::size_t& skipped) {
+    std::vector<IndexEntry> entries;
+    const bool more = next(cx, limits, entries);
+    skipped += entries.size();
+    return more;
+  }
 };
 
 }  // namespace reqld::reql

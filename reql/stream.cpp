@@ -15,6 +15,13 @@ void check_array_size(const Context& cx, std::size_t size) {
                  "Data Explorer), or use an index.");
 }
 
+bool Stream::skip(Context& cx, const BatchLimits& limits, std::size_t& skipped) {
+  Batch rows;
+  const bool more = next(cx, limits, rows);
+  skipped += rows.size();
+  return more;
+}
+
 ChangeSource Stream::change_source() const { throw_logic("Cannot call `changes` on an eager stream."); }
 
 bool StreamReader::next(Context& cx, Datum& row) {

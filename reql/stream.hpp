@@ -29,6 +29,10 @@ class Stream : public Object {
   /// comes after those appended. May append nothing and return true. Throws EvalError and DatumError.
   virtual bool next(Context& cx, const BatchLimits& limits, Batch& out) = 0;
 
+  /// Passes rows by, within `limits`: as if next() had appended them, but adds their number to `skipped`. For streams that
+  /// know a shorter way than making them.
+  virtual bool skip(Context& cx, const BatchLimits& limits, std::size_t& skipped);
+
   /// For streams whose rows are at hand as JSON: what next() would append, with commas between, and how many rows that are.
   /// nullopt: this is none.
   virtual std::optional<std::size_t> next_json(Context& /*cx*/, const BatchLimits& /*limits*/, std::string& /*out*/) {

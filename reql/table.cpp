@@ -78,24 +78,32 @@ class StoredIndexCursor : public IndexCursor {
       : table_(std::move(table)), index_(std::move(index)), range_(std::move(range)), order_(order), wanted_(wanted) {}
 
   bool next(Context& cx, const BatchLimits& limits, std::vector<IndexEntry>& out) override {
-    if (ended_) return false;
-    rows_.clear();
-    const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
-    const ProfiledTask task(cx.profile, "Do range scan on secondary index.");
-    resume_ = cx.database().reader()->scan_index(*table_, *index_, range_, direction, resume_, storage_limits(limits),
-                                                 wanted_ == IndexRead::kDocuments, rows_);
+    const bool more = read(cx, limits, wanted_);
     out.reserve(out.size() + rows_.size());
     for (storage::Row& row : rows_) out.push_back({std::move(row.index_value), std::move(row.document)});
-    if (!resume_) {
-      ended_ = true;
-      return false;
-    }
-    read_ += rows_.size();
-    if (read_ > kRowsInline && cx.suspender) cx.suspender->move_to_pool();
-    return true;
+    return more;
+  }
+  bool skip(Context& cx, const BatchLimits& limits, std::size_t& skipped) override {
+    const bool more = read(cx, limits, IndexRead::kValues);
+    skipped += rows_.size();
+    return more;
   }
 
  private:
+  /// The next entries, in rows_; false when they are the last.
+  bool read(Context& cx, const BatchLimits& limits, IndexRead wanted) {
+    rows_.clear();
+    if (ended_) return false;
+    const auto direction = order_ == Order::kDescending ? storage::Direction::kBackward : storage::Direction::kForward;
+    const ProfiledTask task(cx.profile, "Do range scan on secondary index.");
+    resume_ = cx.database().reader()->scan_index(*table_, *index_, range_, direction, resume_, storage_limits(limits),
+                                                 wanted == IndexRead::kDocuments, rows_);
+    ended_ = !resume_;
+    read_ += rows_.size();
+    if (!ended_ && read_ > kRowsInline && cx.suspender) cx.suspender->move_to_pool();
+    return !ended_;
+  }
+
   const std::shared_ptr<const storage::TableInfo> table_;
   const std::shared_ptr<const storage::IndexInfo> index_;
   const storage::IndexRange range_;
@@ -164,6 +172,9 @@ class IndexStream : public Stream {
     out.reserve(out.size() + entries_.size());
     for (IndexEntry& e : entries_) out.push_back(std::move(wanted_ == IndexRead::kDocuments ? e.document : e.value));
     return more;
+  }
+  bool skip(Context& cx, const BatchLimits& limits, std::size_t& skipped) override {
+    return cursor_->skip(cx, limits, skipped);
   }
   bool is_ordered() const override { return order_ != Order::kNone; }
   bool may_revisit() const override { return true; }

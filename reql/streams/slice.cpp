@@ -51,16 +51,15 @@ class SliceStream : public DerivedStream {
 
  private:
   void skip(Context& cx, const BatchLimits& limits) {
-    Batch skipped;
     while (!ended_ && at_ < from_) {
       cx.check_in();
       BatchLimits chunk = limits;
       chunk.max_bytes = BatchLimits().max_bytes;
       chunk.max_rows = static_cast<std::size_t>(std::min(from_ - at_, kSkipRows));
-      skipped.clear();
-      ended_ = !source().next(cx, chunk, skipped);
-      at_ += skipped.size();
-      if (skipped.empty() && source().feed_kind() != FeedKind::kNone) return;
+      std::size_t skipped = 0;
+      ended_ = !source().skip(cx, chunk, skipped);
+      at_ += skipped;
+      if (skipped == 0 && source().feed_kind() != FeedKind::kNone) return;
     }
   }
 
