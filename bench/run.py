@@ -39,6 +39,18 @@ def load_generator(source):
     return str(target)
 
 
+def load(reqlload, server, *arguments):
+    """Runs reqlload against a server: the results that it printed, and what went wrong, or None."""
+    process = subprocess.run(
+        [reqlload, "--port", str(server.port), "--pid", str(server.process.pid), "--reuse", "--quiet", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
+    result = lines[-1] if lines else {}
+    if process.returncode or result.get("errors") or "ops_per_s" not in result:
+        return lines, result.get("first_error") or process.stderr.strip()[-200:] or "no result"
+    return lines, None
+
+
 def measured(result, unit, rows):
     """The figure in the scenario's unit."""
     if unit == "/s":
@@ -76,20 +88,15 @@ def main():
         for name, unit, goal, baseline, arguments in scenarios(options.group, options.name):
             runs = []
             for _ in range(options.rounds):
-                process = subprocess.run(
-                    [reqlload, "--port", str(server.port), "--pid", str(server.process.pid), "--reuse", "--quiet",
-                     "--rows", str(options.rows), "--seconds", str(options.seconds), *arguments],
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                lines = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
+                lines, failure = load(reqlload, server, "--rows", options.rows, "--seconds", options.seconds, *arguments)
                 if options.json:
                     with options.json.open("a") as f:
                         f.writelines(json.dumps(dict(line, scenario=name)) + "\n" for line in lines)
-                result = lines[-1] if lines else {"errors": 1, "first_error": process.stderr.strip()[-200:]}
-                if process.returncode or result.get("errors") or "ops_per_s" not in result:
-                    print("| %s | | failed: %s |" % (name, result.get("first_error", process.stderr.strip()[-200:])))
+                if failure:
+                    print("| %s | | failed: %s |" % (name, failure))
                     wrong += 1
                     break
-                runs.append(result)
+                runs.append(lines[-1])
             else:
                 value = statistics.median(measured(run, unit, options.rows) for run in runs)
                 middle = sorted(runs, key=lambda run: run["ops_per_s"])[len(runs) // 2]

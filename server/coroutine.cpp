@@ -127,6 +127,12 @@ void Coroutine::begin(Job& job) {
   resume();
 }
 
+void Coroutine::begin_on_pool(Job& job) {
+  job_ = &job;
+  on_pool_ = true;
+  enqueue();
+}
+
 void Coroutine::resume() {
   for (;;) {
     enter();

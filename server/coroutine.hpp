@@ -52,6 +52,9 @@ class Coroutine final : public reql::Suspender, public Message {
   /// finished() has been called on return.
   void begin(Job& job);
 
+  /// Likewise, but has a worker run it: this returns at once.
+  void begin_on_pool(Job& job);
+
   /// Goes on after a suspension. On the home loop or on a worker thread, as it was told.
   void resume();
 

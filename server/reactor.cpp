@@ -13,6 +13,7 @@
 namespace reqld::server {
 namespace {
 constexpr std::chrono::milliseconds kTick{250};
+constexpr unsigned kJobsPerLook = 16;        ///< for whether they had to wait for the disk
 constexpr std::size_t kIdleCoroutines = 64;  ///< kept for the next queries
 constexpr std::size_t kIdleOutputs = 64;
 }  // namespace
@@ -117,6 +118,13 @@ Coroutine* Reactor::take_coroutine() {
   if (!coroutine) return nullptr;
   ++coroutines_;
   return coroutine.release();
+}
+
+void Reactor::begin(Coroutine& coroutine, Job& job) {
+  DiskWaits& waits = pool_.disk_waits();
+  if (waits.often()) return coroutine.begin_on_pool(job);
+  coroutine.begin(job);
+  if (++jobs_begun_ % kJobsPerLook == 0) waits.done(kJobsPerLook);
 }
 
 void Reactor::coroutine_free(Coroutine& coroutine) {

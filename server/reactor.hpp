@@ -68,6 +68,8 @@ class Reactor final : public CoroutineOwner {
 
   /// A coroutine for one job; null when too many run already. It comes back by itself.
   Coroutine* take_coroutine();
+  /// Begins a job that may read rows: here, or on the worker pool while such jobs often wait for the disk.
+  void begin(Coroutine& coroutine, Job& job);
 
   /// Has Session::settle called soon.
   void settle_later(Session& session);
@@ -101,6 +103,7 @@ class Reactor final : public CoroutineOwner {
   std::vector<std::unique_ptr<Coroutine>> idle_coroutines_;
   std::size_t coroutines_ = 0;  ///< idle or not
   std::size_t max_coroutines_;
+  unsigned jobs_begun_ = 0;
   std::vector<Session*> sessions_;
   std::vector<Session*> settling_;
   std::vector<Session*> settling_now_;

@@ -101,7 +101,7 @@ void Session::begin(Task& task) {
                                  "The server runs too many queries already; try again later.");
     return task_finished(task);
   }
-  coroutine->begin(task);
+  reactor_.begin(*coroutine, task);
 }
 
 void Session::task_finished(Task& task) {

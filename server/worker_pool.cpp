@@ -8,11 +8,16 @@
 
 namespace reqld::server {
 
-WorkerPool::WorkerPool(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { work(); });
-    pthread_setname_np(threads_.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
-  }
+WorkerPool::WorkerPool(unsigned threads, unsigned waiting_threads)
+    : computing_threads_(threads), most_threads_(threads + waiting_threads) {
+  const std::lock_guard lock(mutex_);
+  while (threads_.size() < computing_threads_) start_thread();
+}
+
+void WorkerPool::start_thread() {
+  const std::string name = "worker-" + std::to_string(threads_.size());
+  threads_.emplace_back([this] { work(); });
+  pthread_setname_np(threads_.back().native_handle(), name.c_str());
 }
 
 WorkerPool::~WorkerPool() {
@@ -28,6 +33,7 @@ void WorkerPool::push(Coroutine& coroutine) {
   const std::lock_guard lock(mutex_);
   queue_.push_back(&coroutine);
   waiting_.store(queue_.size(), std::memory_order_relaxed);
+  if (active_ + queue_.size() > threads_.size() && threads_.size() < limit()) start_thread();
   // Under the lock: once it is let go the coroutine may end, and with it the server and this pool.
   changed_.notify_one();
 }
@@ -35,14 +41,17 @@ void WorkerPool::push(Coroutine& coroutine) {
 void WorkerPool::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    changed_.wait(lock, [this] { return stopping_ || (!queue_.empty() && active_ < limit()); });
     if (queue_.empty()) return;
     Coroutine& coroutine = *queue_.front();
     queue_.pop_front();
     waiting_.store(queue_.size(), std::memory_order_relaxed);
+    ++active_;
     lock.unlock();
     coroutine.resume();
+    if (disk_waits_.often()) disk_waits_.done(1);
     lock.lock();
+    --active_;
   }
 }
 

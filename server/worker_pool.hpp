@@ -1,4 +1,5 @@
-// The threads that run heavy queries, so that the reactors stay free for sockets and light ones.
+// The threads that run heavy queries, and those that wait for the disk, so that the reactors stay free for
+// sockets and light ones.
 #pragma once
 
 #include <atomic>
@@ -9,14 +10,18 @@
 #include <thread>
 #include <vector>
 
+#include "server/disk_waits.hpp"
+
 namespace reqld::server {
 
 class Coroutine;
 
-/// First come, first served. Thread-safe.
+/// First come, first served, by as many threads as there are to compute. While jobs often wait for the disk
+/// more may run at once, each on a thread: the disk serves many reads at a time best. Thread-safe.
 class WorkerPool {
  public:
-  explicit WorkerPool(unsigned threads);
+  /// `waiting_threads` are started when they are first needed, and stay.
+  explicit WorkerPool(unsigned threads, unsigned waiting_threads = 128);
   /// What is queued is run first.
   ~WorkerPool();
 
@@ -27,13 +32,23 @@ class WorkerPool {
   bool idle() const { return waiting_.load(std::memory_order_relaxed) == 0; }
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
+  /// Of the jobs of this pool and of the reactors. While they are often, every job belongs on the pool.
+  DiskWaits& disk_waits() { return disk_waits_; }
+
  private:
+  void start_thread();
   void work();
+  std::size_t limit() const { return disk_waits_.often() ? most_threads_ : computing_threads_; }
+
+  const std::size_t computing_threads_;
+  const std::size_t most_threads_;
+  DiskWaits disk_waits_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Coroutine*> queue_;
   std::atomic<std::size_t> waiting_{0};
+  std::size_t active_ = 0;  ///< threads that run a job
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
