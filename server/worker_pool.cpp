@@ -33,7 +33,8 @@ void WorkerPool::push(Coroutine& coroutine) {
   const std::lock_guard lock(mutex_);
   queue_.push_back(&coroutine);
   waiting_.store(queue_.size(), std::memory_order_relaxed);
-  if (active_ + queue_.size() > threads_.size() && threads_.size() < limit()) start_thread();
+  // While it stops, the threads that there are are being waited for.
+  if (!stopping_ && active_ + queue_.size() > threads_.size() && threads_.size() < limit()) start_thread();
   // Under the lock: once it is let go the coroutine may end, and with it the server and this pool.
   changed_.notify_one();
 }
