@@ -22,6 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 
+from probe import Prober  # noqa: E402
 from reql_wire import Connection  # noqa: E402
 from reqld_server import Server  # noqa: E402
 from run import load, load_generator  # noqa: E402
@@ -58,31 +59,6 @@ def forget_pages(path):
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(file)
-
-
-class Prober(threading.Thread):
-    """How long one query takes, again and again."""
-
-    def __init__(self, port, term):
-        super().__init__(daemon=True)
-        self.port, self.term = port, term
-        self.stop = threading.Event()
-        self.times = []
-
-    def run(self):
-        with Connection(self.port) as connection:
-            while not self.stop.is_set():
-                began = time.monotonic()
-                connection.run(self.term)
-                self.times.append(time.monotonic() - began)
-                time.sleep(0.002)
-
-    def finish(self):
-        """p50, p99 and the longest, in ms."""
-        self.stop.set()
-        self.join()
-        times = sorted(self.times)
-        return tuple(1e3 * times[min(len(times) - 1, int(len(times) * p))] for p in (0.5, 0.99, 1))
 
 
 def main():

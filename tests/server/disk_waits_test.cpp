@@ -71,19 +71,31 @@ bool read_all(const ColdFile& file, DiskWaits& waits) {
   return false;
 }
 
+/// Must outlive the pool: its threads may still be posting what has been delivered already.
+class LoopThread {
+ public:
+  ~LoopThread() {
+    loop.stop();
+    thread_.join();
+  }
+  EventLoop loop;
+
+ private:
+  std::thread thread_{[this] { loop.run(); }};
+};
+
 /// Jobs that hold their thread until they are let go; counts how many do so at once.
 class Holding final : public CoroutineOwner {
  public:
+  explicit Holding(EventLoop& home) : home_(home) {}
   ~Holding() {
     let_go();
-    wait_until([this] { return ended_ == jobs_.size(); });
-    loop_.stop();
-    thread_.join();
+    wait_for_all();
   }
 
   void begin(WorkerPool& pool, int count) {
     for (int i = 0; i < count; ++i) {
-      coroutines_.push_back(Coroutine::create(loop_, pool, *this));
+      coroutines_.push_back(Coroutine::create(home_, pool, *this));
       jobs_.push_back(std::make_unique<Held>(*this));
     }
     for (std::size_t i = jobs_.size() - static_cast<std::size_t>(count); i < jobs_.size(); ++i)
@@ -134,6 +146,7 @@ class Holding final : public CoroutineOwner {
     changed_.wait(lock, condition);
   }
 
+  EventLoop& home_;
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned running_ = 0, most_ = 0;
@@ -141,8 +154,6 @@ class Holding final : public CoroutineOwner {
   bool held_ = true;
   std::vector<std::unique_ptr<Coroutine>> coroutines_;
   std::vector<std::unique_ptr<Held>> jobs_;
-  EventLoop loop_;
-  std::thread thread_{[this] { loop_.run(); }};
 };
 
 }  // namespace
@@ -177,9 +188,10 @@ TEST_CASE("a wait now and then is not often") {
 
 TEST_CASE("a pool runs as many jobs as it has threads, and more while they wait for the disk") {
   const ColdFile file;
+  LoopThread home;
   WorkerPool pool(2, 6);
   {
-    Holding jobs;
+    Holding jobs(home.loop);
     jobs.begin(pool, 5);
     jobs.wait_for_running(2);
     jobs.let_go();
@@ -189,7 +201,7 @@ TEST_CASE("a pool runs as many jobs as it has threads, and more while they wait 
   pool.disk_waits().done(0);
   if (!read_all(file, pool.disk_waits())) return;
   {
-    Holding jobs;
+    Holding jobs(home.loop);
     jobs.begin(pool, 12);
     jobs.wait_for_running(8);  // hangs when they are fewer
     jobs.let_go();
