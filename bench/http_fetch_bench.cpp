@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,8 +24,10 @@
 #include <thread>
 #include <unordered_map>
 
+#include "bench/clock.hpp"
 #include "http_fetch/fetcher.hpp"
 
+using namespace reqld::bench;
 using namespace reqld::http_fetch;
 using namespace std::chrono_literals;
 
@@ -71,7 +72,6 @@ class Responder {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Due {
     Clock::time_point at;
     int fd;
@@ -127,15 +127,6 @@ class Responder {
   std::deque<Due> due_;
   std::unordered_map<std::size_t, std::string> answers_;
 };
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 void run(const Scenario& scenario, int port, double seconds) {
   Options options;

@@ -1,14 +1,12 @@
 // Storage figures: storage_bench [--rows N] [--dir DIR] [--only NAME]. One line per figure. Reads and builds
 // show the CPU time of their thread, "cpu" is that of the whole process; rates of writes are wall clock.
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -17,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/clock.hpp"
 #include "datum/json.hpp"
 #include "datum/key_codec.hpp"
 #include "storage/database.hpp"
@@ -25,27 +24,7 @@ namespace {
 
 using namespace reqld;
 using namespace reqld::storage;
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// CPU time of this thread: what a loop costs, however busy the machine is.
-double thread_cpu() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
-}
-
-double cpu_seconds() {
-  rusage use{};
-  getrusage(RUSAGE_SELF, &use);
-  const auto s = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return s(use.ru_utime) + s(use.ru_stime);
-}
+using namespace reqld::bench;
 
 class Field final : public IndexFunction {
  public:
@@ -126,7 +105,7 @@ struct Bench {
     }
     for (auto& f : flying)
       if (auto r = f.get(); !r) fail(r.error());
-    const double s = since(start);
+    const double s = seconds_since(start);
     std::printf("%-34s %10.0f rows/s %8.2f us cpu/row\n",
                 durability == Durability::kHard ? "insert_batch200_hard" : "insert_batch200_soft", rows / s,
                 (cpu_seconds() - cpu) * 1e6 / rows);
@@ -163,10 +142,10 @@ struct Bench {
           });
           !r)
         fail(r.error());
-      delays.push_back(since(before) * 1e3);
+      delays.push_back(seconds_since(before) * 1e3);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    const double s = since(start);
+    const double s = seconds_since(start);
     std::sort(delays.begin(), delays.end());
     std::printf(
         "%-34s %10.0f rows/s %8.2f us cpu/row; %zu point writes meanwhile: p50 %.2f p99 %.2f max %.2f ms\n",
@@ -177,7 +156,7 @@ struct Bench {
       std::optional<std::string> resume;
       std::vector<Row> out;
       std::size_t n = 0;
-      const double from = thread_cpu();
+      const double from = thread_cpu_seconds();
       do {
         out.clear();
         resume =
@@ -186,7 +165,7 @@ struct Bench {
       } while (resume && n < 300'000);
       std::printf("%-34s %10.3f us/row\n",
                   documents ? "  scan_index with documents" : "  scan_index without documents",
-                  (thread_cpu() - from) * 1e6 / static_cast<double>(n));
+                  (thread_cpu_seconds() - from) * 1e6 / static_cast<double>(n));
     }
   }
 
@@ -216,7 +195,7 @@ struct Bench {
       }
       for (auto& f : flying)
         if (f.valid() && !f.get()) std::exit(1);
-      const double s = since(start);
+      const double s = seconds_since(start);
       std::printf("%-34s %10.0f ops/s %8.2f us cpu/op\n",
                   durability == Durability::kHard ? "point_update_hard_c64" : "point_update_soft_c64",
                   kWrites / s, (cpu_seconds() - cpu) * 1e6 / kWrites);
@@ -230,12 +209,12 @@ struct Bench {
         static_cast<int>(std::max<std::size_t>(20, std::min<std::size_t>(2000, (256u << 20) / size)));
     const std::string bytes(size, 'b');
     std::string copy;
-    const double copying = thread_cpu();
+    const double copying = thread_cpu_seconds();
     for (int i = 0; i < n; ++i) {
       copy.assign(bytes.data(), bytes.size());
       asm volatile("" : : "r"(copy.data()) : "memory");
     }
-    const double memcpy_us = (thread_cpu() - copying) * 1e6 / n;
+    const double memcpy_us = (thread_cpu_seconds() - copying) * 1e6 / n;
     const Datum file = Datum::binary(bytes);
     const double cpu = cpu_seconds();
     const auto start = Clock::now();
@@ -256,18 +235,18 @@ struct Bench {
           !r)
         fail(r.error());
     }
-    const double put_us = since(start) * 1e6 / n;
+    const double put_us = seconds_since(start) * 1e6 / n;
     const double put_cpu = (cpu_seconds() - cpu) * 1e6 / n;
-    double read = thread_cpu();
+    double read = thread_cpu_seconds();
     for (int i = 0; i < n; ++i) {
       const Datum row = db->reader()->get(*files, to_primary_key(Datum::integer(i))).value();
       if (row.get("file")->binary_bytes().size() != size) std::exit(1);
     }
-    const double get_us = (thread_cpu() - read) * 1e6 / n;
-    read = thread_cpu();
+    const double get_us = (thread_cpu_seconds() - read) * 1e6 / n;
+    read = thread_cpu_seconds();
     for (int i = 0; i < n; ++i)
       (void)db->reader()->get(*files, to_primary_key(Datum::integer(i))).value().get("id")->as_integer();
-    const double meta_us = (thread_cpu() - read) * 1e6 / n;
+    const double meta_us = (thread_cpu_seconds() - read) * 1e6 / n;
     std::printf("%-34s put %8.1f us (cpu %8.1f)  get %8.1f us  memcpy %7.1f us  other field %5.2f us\n",
                 (std::string("blob_") + name).c_str(), put_us, put_cpu, get_us, memcpy_us, meta_us);
     if (auto r = wait([&](auto done) { db->drop_table(files->id, std::move(done)); }); !r) fail(r.error());

@@ -2,7 +2,6 @@
 // blobs. usage: storage_engine_bench [--directory DIR] [--rows N] [--only lmdb|writes|blobs|fragmented]
 #include <fcntl.h>
 #include <lmdb.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,25 +19,13 @@
 #include <string>
 #include <vector>
 
+#include "bench/clock.hpp"
 #include "storage/engine.hpp"
 
 namespace {
 
 using namespace reqld::storage;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto s = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return s(usage.ru_utime) + s(usage.ru_stime);
-}
+using namespace reqld::bench;
 
 class Latencies {
  public:
