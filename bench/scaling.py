@@ -8,6 +8,7 @@ import argparse
 import pathlib
 import sys
 import threading
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
@@ -49,33 +50,28 @@ def main():
 
 def beside_scans(server, seconds):
     """A row read again and again, alone and while other connections scan the whole table."""
-    stop = threading.Event()
-    scans = [0]
     scan = [43, [[39, [table_of_load(server), [69, [[2, [1]], [17, [[170, [[10, [1]], "n"]], -1]]]]]]]]
 
-    def repeat():
+    def repeat(stop):
         with Connection(server.port) as connection:
             while not stop.is_set():
                 connection.run(scan)
-                scans[0] += 1
 
     with Connection(server.port) as connection:
         connection.run([60, ["hot"]])
         connection.run([56, [[15, ["hot"]], {"id": 1, "text": "x" * 100}]])
     for scanners in (0, 1, 2):
-        threads = [threading.Thread(target=repeat, daemon=True) for _ in range(scanners)]
-        for thread in threads:
-            thread.start()
+        stop = threading.Event()
+        threads = [threading.Thread(target=repeat, args=(stop,), daemon=True) for _ in range(scanners)]
         prober = Prober(server.port, [16, [[15, ["hot"]], 1]])
-        prober.start()
-        prober.stop.wait(seconds)
+        for thread in (*threads, prober):
+            thread.start()
+        time.sleep(seconds)
         p50, p99, longest = prober.finish()
         stop.set()
         for thread in threads:
             thread.join()
-        stop.clear()
-        print("a row beside %d scans: p50 %.2f, p99 %.2f, longest %.1f ms (%d scans)" % (scanners, p50, p99, longest, scans[0]),
-              flush=True)
+        print("a row beside %d scans: p50 %.2f, p99 %.2f, longest %.1f ms" % (scanners, p50, p99, longest), flush=True)
 
 
 def table_of_load(server):

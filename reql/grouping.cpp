@@ -51,7 +51,7 @@ void spread(const Datum& key, Batch& groups) {
 
 Ref<GroupedData> GroupedData::with(Ref<RowStep> step) const {
   const Ref<GroupedData> copy = table_ ? make_ref<GroupedData>(table_, index_, keys_, node_)
-                                          : make_ref<GroupedData>(rows_, keys_, node_);
+                                       : make_ref<GroupedData>(rows_, keys_, node_);
   copy->steps_ = steps_;
   copy->steps_.push_back(std::move(step));
   return copy;

@@ -108,6 +108,7 @@ std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, co
 std::optional<std::string> SnapshotReader::scan_with_values(const TableInfo& table, const IndexInfo& index,
                                                             const KeyRange& keys, Limits limits,
                                                             std::vector<Row>& out) {
+  check_not_dropped(table);  // first: its indexes went with it
   check_not_dropped(index);
   const std::size_t before = out.size();
   auto resume = scan(table, keys, Direction::kForward, limits, out);
