@@ -48,7 +48,7 @@ class Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual Sequence sequence() const = 0;
-  /// Valid within the snapshot's life. Throws std::runtime_error when the data file cannot be read (cursors too).
+  /// Valid until the next get(), and within the snapshot's life. Throws std::runtime_error when the data file cannot be read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
 };
@@ -60,10 +60,11 @@ class WriteTxn {
   virtual ~WriteTxn() = default;
   /// The number that the commit holding this job will have.
   virtual Sequence sequence() const = 0;
-  /// Valid until the next put or del.
+  /// Valid until the next get, put or del.
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
-  /// Key 1 to `max_key_size()` bytes: another one fails the job (kKeyTooLong, kInvalid). `value` is copied.
+  /// Key 1 to `max_key_size()` bytes, the first four not all ff: another one fails the job (kKeyTooLong, kInvalid).
+  /// `value` is copied.
   virtual void put(std::string_view key, std::string_view value) = 0;
   virtual void del(std::string_view key) = 0;
 };

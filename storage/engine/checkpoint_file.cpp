@@ -10,7 +10,9 @@ namespace reqld::storage {
 namespace {
 
 constexpr char kMagic[] = "reqldckp";
-constexpr std::uint32_t kVersion = 1;
+/// 2: large values are in chunks. A directory of version 1 is one that has none yet.
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kOldestVersion = 1;
 constexpr std::size_t kSlotBytes = 4096;
 constexpr std::size_t kCrcAt = kCheckpointBytes - 4;
 constexpr std::size_t kMetaAt = 64;
@@ -25,6 +27,27 @@ T load(std::string_view in, std::size_t at) {
   T v;
   std::memcpy(&v, in.data() + at, sizeof v);
   return v;
+}
+
+std::string_view slot_of(std::string_view file, std::uint64_t counter) {
+  return file.substr((counter & 1) * kSlotBytes, kCheckpointBytes);
+}
+
+std::optional<Checkpoint> newest_in(std::string_view file) {
+  std::optional<Checkpoint> best;
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto c = decode_checkpoint(slot_of(file, i));
+    if (c && (!best || c->counter > best->counter)) best = c;
+  }
+  return best;
+}
+
+/// Both slots, zeros where there is nothing.
+Result<std::string> read_slots(File& file) {
+  std::string bytes(2 * kSlotBytes, '\0');
+  auto n = file.read_at(0, bytes.data(), bytes.size());
+  if (!n) return n.error();
+  return bytes;
 }
 
 }  // namespace
@@ -46,7 +69,8 @@ std::string encode_checkpoint(const Checkpoint& checkpoint) {
 std::optional<Checkpoint> decode_checkpoint(std::string_view bytes) {
   if (bytes.size() < kCheckpointBytes || std::memcmp(bytes.data(), kMagic, 8) != 0) return std::nullopt;
   if (load<std::uint32_t>(bytes, kCrcAt) != crc32c(0, bytes.data(), kCrcAt)) return std::nullopt;
-  if (load<std::uint32_t>(bytes, 8) != kVersion) return std::nullopt;
+  const auto version = load<std::uint32_t>(bytes, 8);
+  if (version < kOldestVersion || version > kVersion) return std::nullopt;
   Checkpoint c;
   c.database = load<std::uint64_t>(bytes, 16);
   c.counter = load<std::uint64_t>(bytes, 24);
@@ -74,14 +98,9 @@ Result<void> CheckpointFile::create(const std::string& directory, const Checkpoi
 Result<Checkpoint> CheckpointFile::read(const std::string& directory) {
   auto file = File::open(path(directory), O_RDONLY);
   if (!file) return file.error();
-  std::string bytes(2 * kSlotBytes, '\0');
-  auto n = file->read_at(0, bytes.data(), bytes.size());
-  if (!n) return n.error();
-  std::optional<Checkpoint> best;
-  for (std::size_t i = 0; i < 2; ++i) {
-    auto c = decode_checkpoint(std::string_view(bytes).substr(i * kSlotBytes, kCheckpointBytes));
-    if (c && (!best || c->counter > best->counter)) best = c;
-  }
+  const auto bytes = read_slots(*file);
+  if (!bytes) return bytes.error();
+  const auto best = newest_in(*bytes);
   if (!best) return Error{ErrorKind::kCorrupt, path(directory) + " holds no intact checkpoint"};
   return *best;
 }
@@ -91,13 +110,30 @@ Result<CheckpointFile> CheckpointFile::open(const std::string& directory) {
   if (!file) return file.error();
   CheckpointFile self;
   self.file_ = std::move(*file);
+  if (auto upgraded = self.upgrade(); !upgraded) return upgraded.error();
   return self;
 }
 
-Result<void> CheckpointFile::write(const Checkpoint& checkpoint) {
-  std::string slot = encode_checkpoint(checkpoint);
-  slot.resize(kSlotBytes);
-  if (auto wrote = file_.write_at((checkpoint.counter & 1) * kSlotBytes, slot.data(), slot.size()); !wrote) return wrote;
+// An older program must find no slot that it knows, above all not the one that will be out of date.
+Result<void> CheckpointFile::upgrade() {
+  const auto bytes = read_slots(file_);
+  if (!bytes) return bytes.error();
+  const auto newest = newest_in(*bytes);
+  if (!newest) return {};
+  for (const std::uint64_t slot : {newest->counter + 1, newest->counter}) {
+    const std::string_view now = slot_of(*bytes, slot);
+    if (!decode_checkpoint(now) || load<std::uint32_t>(now, 8) == kVersion) continue;
+    if (auto wrote = write_slot(slot, *newest); !wrote) return wrote;
+  }
+  return {};
+}
+
+Result<void> CheckpointFile::write(const Checkpoint& checkpoint) { return write_slot(checkpoint.counter, checkpoint); }
+
+Result<void> CheckpointFile::write_slot(std::uint64_t slot, const Checkpoint& checkpoint) {
+  std::string bytes = encode_checkpoint(checkpoint);
+  bytes.resize(kSlotBytes);
+  if (auto wrote = file_.write_at((slot & 1) * kSlotBytes, bytes.data(), bytes.size()); !wrote) return wrote;
   return file_.sync_data();
 }
 

@@ -37,6 +37,9 @@ class CheckpointFile {
   Result<void> write(const Checkpoint& checkpoint);
 
  private:
+  Result<void> upgrade();
+  Result<void> write_slot(std::uint64_t slot, const Checkpoint& checkpoint);
+
   File file_;
 };
 

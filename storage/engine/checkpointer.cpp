@@ -7,8 +7,8 @@ namespace {
 
 /// Pages that may be written between two checkpoints, in bytes: those freed since the last one cannot be
 /// reused before the next, so the file grows by some three times this. More when more is stored.
-constexpr std::uint64_t kLeastWritten = 128u << 20;
-constexpr std::uint64_t kStoredPerWritten = 4;
+constexpr std::uint64_t kLeastWritten = 32u << 20;
+constexpr std::uint64_t kStoredPerWritten = 16;
 
 /// Keys that may be written between two checkpoints: a replay touches a page for each.
 constexpr std::uint64_t kMostKeys = 100'000;

@@ -6,17 +6,16 @@
 namespace reqld::storage {
 namespace {
 
-/// Whether a read found something. A tree that cannot be read must not look like one without the key.
-bool found(int code) {
-  if (code == 0) return true;
-  if (code == MDB_NOTFOUND || code == MDB_BAD_VALSIZE) return false;
-  throw std::runtime_error(std::string("storage: reading failed: ") + mdb_strerror(code));
+/// Chunks of large values are nobody's keys.
+KeyRange without_chunks(KeyRange range) {
+  if (range.upper.empty() || range.upper > kChunkKeys) range.upper = kChunkKeys;
+  return range;
 }
 
 class LmdbCursor final : public Cursor {
  public:
   LmdbCursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction)
-      : range_(range), forward_(direction == Direction::kForward) {
+      : txn_(txn), dbi_(dbi), range_(without_chunks(range)), forward_(direction == Direction::kForward) {
     if (const int rc = mdb_cursor_open(txn, dbi, &cursor_); rc != 0) {
       throw std::runtime_error(std::string("storage: opening a cursor failed: ") + mdb_strerror(rc));
     }
@@ -28,7 +27,10 @@ class LmdbCursor final : public Cursor {
 
   bool valid() const override { return valid_; }
   std::string_view key() const override { return to_view(key_); }
-  std::string_view value() const override { return to_view(value_); }
+  std::string_view value() const override {
+    if (!loaded_) loaded_ = load_value(txn_, dbi_, to_view(value_), buffer_);
+    return *loaded_;
+  }
 
   void next() override {
     if (valid_) move(forward_ ? MDB_NEXT : MDB_PREV);
@@ -47,11 +49,9 @@ class LmdbCursor final : public Cursor {
       }
       return;
     }
-    // For backward cursors an empty key stands for the end of everything.
-    if (!range_.upper.empty() && (key.empty() || key > range_.upper)) key = range_.upper;
-    if (key.empty()) {
-      move(MDB_LAST);
-    } else if (key.size() > max_key()) {
+    // For backward cursors an empty key stands for the end of the range.
+    if (key.empty() || key > range_.upper) key = range_.upper;
+    if (key.size() > max_key()) {
       seek_long(key);
     } else {
       key_ = to_val(key);
@@ -71,6 +71,7 @@ class LmdbCursor final : public Cursor {
     bool after = get(MDB_SET_RANGE);
     if (after && to_view(key_) == prefix) after = get(MDB_NEXT);
     if (forward_) {
+      loaded_.reset();
       valid_ = after && in_range();
     } else {
       move(after ? MDB_PREV : MDB_LAST);
@@ -78,18 +79,25 @@ class LmdbCursor final : public Cursor {
   }
 
   bool get(MDB_cursor_op op) { return found(mdb_cursor_get(cursor_, &key_, &value_, op)); }
-  void move(MDB_cursor_op op) { valid_ = get(op) && in_range(); }
+  void move(MDB_cursor_op op) {
+    loaded_.reset();
+    valid_ = get(op) && in_range();
+  }
 
   bool in_range() const {
     const std::string_view k = to_view(key_);
-    return forward_ ? range_.upper.empty() || k < range_.upper : k >= range_.lower;
+    return forward_ ? k < range_.upper : k >= range_.lower;
   }
 
+  MDB_txn* const txn_;
+  const MDB_dbi dbi_;
   const KeyRange range_;
   const bool forward_;
   MDB_cursor* cursor_ = nullptr;
   MDB_val key_{};
-  MDB_val value_{};
+  MDB_val value_{};  ///< as it lies there
+  mutable std::optional<std::string_view> loaded_;
+  mutable ValueBuffer buffer_;
   bool valid_ = false;
 };
 
@@ -104,7 +112,7 @@ class MergingCursor final : public Cursor {
 
   bool valid() const override { return valid_; }
   std::string_view key() const override { return key_; }
-  std::string_view value() const override { return value_; }
+  std::string_view value() const override { return from_overlay_ ? value_ : base_.value(); }
 
   void next() override {
     if (!valid_) return;
@@ -160,11 +168,10 @@ class MergingCursor final : public Cursor {
       const LogEntry* over = node_ != nullptr ? &Overlay::entry(node_) : nullptr;
       valid_ = over != nullptr || base_.valid();
       if (!valid_) return;
-      const bool from_overlay =
+      from_overlay_ =
           over != nullptr && (!base_.valid() || over->key == base_.key() || (over->key < base_.key()) == forward_);
-      if (!from_overlay) {
+      if (!from_overlay_) {
         key_ = base_.key();
-        value_ = base_.value();
         return;
       }
       key_ = over->key;
@@ -182,17 +189,18 @@ class MergingCursor final : public Cursor {
   const Overlay::Node* node_ = nullptr;
   std::uint64_t version_ = 0;
   std::string_view key_;
-  std::string_view value_;
+  std::string_view value_;  ///< the overlay's
+  bool from_overlay_ = false;
   bool valid_ = false;
 };
 
 }  // namespace
 
-std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_view key) {
+std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_view key, ValueBuffer& buffer) {
   MDB_val k = to_val(key);
   MDB_val v{};
   if (!found(mdb_get(txn, dbi, &k, &v))) return std::nullopt;
-  return to_view(v);
+  return load_value(txn, dbi, to_view(v), buffer);
 }
 
 std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction) {

@@ -7,12 +7,13 @@
 
 #include "storage/engine.hpp"
 #include "storage/engine/lmdb_env.hpp"
+#include "storage/engine/stored_value.hpp"
 #include "storage/engine/write_set.hpp"
 
 namespace reqld::storage {
 
-/// Looks up one key in a transaction.
-std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_view key);
+/// Looks up one key in a transaction. A large value is valid as long as `buffer` is left alone.
+std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_view key, ValueBuffer& buffer);
 
 std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction);
 

@@ -24,7 +24,9 @@ class SnapshotImpl final : public Snapshot {
   SnapshotImpl& operator=(const SnapshotImpl&) = delete;
 
   Sequence sequence() const override { return mdb_txn_id(txn_) + offset_; }
-  std::optional<std::string_view> get(std::string_view key) override { return lmdb_get(txn_, env_.dbi(), key); }
+  std::optional<std::string_view> get(std::string_view key) override {
+    return lmdb_get(txn_, env_.dbi(), key, buffer_);
+  }
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
     return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
   }
@@ -33,6 +35,7 @@ class SnapshotImpl final : public Snapshot {
   LmdbEnv& env_;
   MDB_txn* const txn_;
   const Sequence offset_;
+  ValueBuffer buffer_;
 };
 
 class WriteTxnImpl final : public WriteTxn {
@@ -47,7 +50,7 @@ class WriteTxnImpl final : public WriteTxn {
       if (mine->gone) return std::nullopt;
       return mine->value;
     }
-    return lmdb_get(txn_, env_.dbi(), key);
+    return lmdb_get(txn_, env_.dbi(), key, buffer_);
   }
 
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
@@ -66,9 +69,13 @@ class WriteTxnImpl final : public WriteTxn {
 
  private:
   bool accepts(std::string_view key) {
-    if (!key.empty() && key.size() <= env_.max_key_size()) return true;
-    if (!error_ && key.empty()) error_ = Error{ErrorKind::kInvalid, "a key is empty"};
-    if (!error_) {
+    if (!key.empty() && key.size() <= env_.max_key_size() && key < kChunkKeys) return true;
+    if (error_) return false;
+    if (key.empty()) {
+      error_ = Error{ErrorKind::kInvalid, "a key is empty"};
+    } else if (key >= kChunkKeys) {
+      error_ = Error{ErrorKind::kInvalid, "a key begins with ff ff ff ff"};
+    } else {
       error_ = Error{ErrorKind::kKeyTooLong, "a key has " + std::to_string(key.size()) + " bytes, more than " +
                                                  std::to_string(env_.max_key_size())};
     }
@@ -80,6 +87,7 @@ class WriteTxnImpl final : public WriteTxn {
   const Sequence sequence_;
   EntryBuffer& entries_;
   Overlay& overlay_;
+  ValueBuffer buffer_;
   std::optional<Error> error_;
 };
 
@@ -276,16 +284,13 @@ void EngineImpl::keep_readable() {
 }
 
 Result<void> EngineImpl::begin_write() {
-  if (const int rc = mdb_txn_begin(env_->env(), nullptr, 0, &txn_); rc != 0) {
-    txn_ = nullptr;
-    return classify(rc, "begin");
-  }
-  return {};
+  const int rc = write_.begin(*env_);
+  return rc == 0 ? Result<void>{} : classify(rc, "begin");
 }
 
 Result<void> EngineImpl::repeat_batch(std::uint64_t& changed, bool grow) {
   for (;;) {
-    if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+    write_.abort();
     if (grow) {
       if (auto grown = env_->grow(); !grown) return grown;
     }
@@ -293,12 +298,12 @@ Result<void> EngineImpl::repeat_batch(std::uint64_t& changed, bool grow) {
     changed = 0;
     int rc = 0;
     entries_.for_each([&](const LogEntry& entry) {
-      rc = apply_entry(txn_, env_->dbi(), entry, changed);
+      rc = write_.apply(entry, changed);
       return rc == 0;
     });
     if (rc == 0) return {};
     if (rc != MDB_MAP_FULL) {
-      mdb_txn_abort(std::exchange(txn_, nullptr));
+      write_.abort();
       return classify(rc, "write");
     }
     grow = true;
@@ -307,7 +312,7 @@ Result<void> EngineImpl::repeat_batch(std::uint64_t& changed, bool grow) {
 
 int EngineImpl::apply_overlay(std::uint64_t& changed) {
   for (const auto* node = overlay_.first(); node != nullptr; node = Overlay::next(node)) {
-    if (const int rc = apply_entry(txn_, env_->dbi(), Overlay::entry(node), changed); rc != 0) return rc;
+    if (const int rc = write_.apply(Overlay::entry(node), changed); rc != 0) return rc;
   }
   return 0;
 }
@@ -319,7 +324,7 @@ Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint6
     entries_.rollback(before);
     return error;
   };
-  WriteTxnImpl view(*env_, txn_, sequence, entries_, overlay_);
+  WriteTxnImpl view(*env_, write_.txn(), sequence, entries_, overlay_);
   try {
     auto ran = request.job(view);
     if (!ran) return drop(ran.error());
@@ -363,7 +368,7 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
     if (!ran) outcome.error = ran.error();
     outcome.wrote = ran && entries_.bytes() > bytes;
     hard |= outcome.wrote && request.durability == Durability::kHard;
-    if (txn_ == nullptr) failed = outcome.error;
+    if (!write_.is_open()) failed = outcome.error;
     if (entries_.bytes() >= options_.batch_bytes || steady_clock::now() >= until) break;
   }
 
@@ -371,7 +376,7 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
     if (changed > 0) {
       if (auto done = commit(sequence, hard, changed); !done) failed = done.error();
     } else {
-      mdb_txn_abort(std::exchange(txn_, nullptr));
+      write_.abort();
     }
   }
   publish(sequence, changed > 0 && !failed, failed);
@@ -386,7 +391,7 @@ Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& cha
   // The log first: a commit that cannot be logged is not made, so a full disk refuses it and harms nothing; and the
   // sync runs while LMDB commits.
   if (auto appended = log_->append(header, entries_); !appended) {
-    mdb_txn_abort(std::exchange(txn_, nullptr));
+    write_.abort();
     if (appended.error().kind != ErrorKind::kDiskFull) fail_for_good(appended.error());
     return appended;
   }
@@ -395,7 +400,7 @@ Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& cha
 
   Error error{};
   for (bool again = true;;) {
-    const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+    const int rc = write_.commit();
     if (rc == 0) return {};
     error = classify(rc, "commit");
     // A short write on a disk that has room again, because a log segment under preparation has just given its space

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/engine.hpp"
+#include "storage/engine/lmdb_write.hpp"
 #include "storage/engine/recovery.hpp"
 #include "storage/engine/write_set.hpp"
 
@@ -207,7 +208,7 @@ class EngineImpl final : public Engine {
   bool stopping_ = false;
 
   // The writer's own.
-  MDB_txn* txn_ = nullptr;
+  LmdbWrite write_;
   bool kept_readable_ = false;
   EntryBuffer entries_;
   Overlay overlay_;

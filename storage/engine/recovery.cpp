@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "storage/engine/lmdb_write.hpp"
+
 namespace reqld::storage {
 namespace {
 
@@ -167,18 +169,13 @@ class Replay {
     entries.resize(kept);
     LmdbEnv& env = *state_.env;
     for (;;) {
-      MDB_txn* txn = nullptr;
-      int rc = mdb_txn_begin(env.env(), nullptr, 0, &txn);
+      LmdbWrite write;
+      int rc = write.begin(env);
       if (rc != 0) return lmdb_error("begin", rc, directory_);
       std::uint64_t changed = 0;
-      for (auto entry = entries.begin(); rc == 0 && entry != entries.end(); ++entry) {
-        rc = apply_entry(txn, env.dbi(), *entry, changed);
-      }
-      if (rc == 0) {
-        rc = mdb_txn_commit(txn);
-      } else {
-        mdb_txn_abort(txn);
-      }
+      for (auto entry = entries.begin(); rc == 0 && entry != entries.end(); ++entry) rc = write.apply(*entry, changed);
+      if (rc == 0) rc = write.commit();
+      write.abort();
       if (rc == 0) break;
       if (rc != MDB_MAP_FULL) return lmdb_error("replay", rc, directory_);
       if (auto grown = env.grow(); !grown) return grown;
@@ -223,20 +220,6 @@ class Replay {
 };
 
 }  // namespace
-
-int apply_entry(MDB_txn* txn, MDB_dbi dbi, const LogEntry& entry, std::uint64_t& changed) {
-  MDB_val key = to_val(entry.key);
-  int rc = 0;
-  if (entry.gone) {
-    rc = mdb_del(txn, dbi, &key, nullptr);
-    if (rc == MDB_NOTFOUND) return 0;
-  } else {
-    MDB_val value = to_val(entry.value);
-    rc = mdb_put(txn, dbi, &key, &value, 0);
-  }
-  if (rc == 0) ++changed;
-  return rc;
-}
 
 Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory, bool shared) {
   const std::string path = directory + "/lock";

@@ -39,7 +39,4 @@ Result<bool> closed_cleanly(const std::string& directory);
 /// `options.directory` must be locked.
 Result<Recovered> recover(const EngineOptions& options);
 
-/// Applies entries to a write transaction; counts those that changed something in `changed`. An LMDB code.
-int apply_entry(MDB_txn* txn, MDB_dbi dbi, const LogEntry& entry, std::uint64_t& changed);
-
 }  // namespace reqld::storage

@@ -1,0 +1,102 @@
+#include "storage/engine/stored_value.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "storage/engine/lmdb_env.hpp"
+
+namespace reqld::storage {
+namespace {
+
+// A value of a user that looks like this goes in chunks itself, so that nothing can be mistaken.
+constexpr std::string_view kMark("\xff\xfe" "chunked\0", 10);
+constexpr std::size_t kEncodedBytes = kMark.size() + 2 * sizeof(std::uint64_t);
+constexpr std::size_t kChunkKeyBytes = kChunkKeys.size() + sizeof(std::uint64_t) + sizeof(std::uint32_t);
+
+template <typename T>
+void append_big_endian(T v, std::string& out) {
+  for (int shift = 8 * (sizeof v - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+}
+
+std::uint64_t load_big_endian(std::string_view in) {
+  std::uint64_t v = 0;
+  for (const char c : in.substr(0, sizeof v)) v = v << 8 | static_cast<unsigned char>(c);
+  return v;
+}
+
+struct CloseCursor {
+  void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
+};
+
+}  // namespace
+
+std::string encode_chunked(const ChunkedValue& value) {
+  std::string out(kMark);
+  append_big_endian(value.id, out);
+  append_big_endian(value.bytes, out);
+  return out;
+}
+
+std::optional<ChunkedValue> decode_chunked(std::string_view stored) {
+  if (stored.size() != kEncodedBytes || !stored.starts_with(kMark)) return std::nullopt;
+  stored.remove_prefix(kMark.size());
+  return ChunkedValue{load_big_endian(stored), load_big_endian(stored.substr(sizeof(std::uint64_t)))};
+}
+
+bool goes_in_chunks(std::string_view value) {
+  return value.size() > kLargestWholeValue || decode_chunked(value).has_value();
+}
+
+std::string chunk_key(std::uint64_t id, std::uint32_t number) {
+  std::string key;
+  key.reserve(kChunkKeyBytes);
+  key = kChunkKeys;
+  append_big_endian(id, key);
+  append_big_endian(number, key);
+  return key;
+}
+
+std::optional<std::uint64_t> id_of_chunk(std::string_view key) {
+  if (key.size() != kChunkKeyBytes || !key.starts_with(kChunkKeys)) return std::nullopt;
+  return load_big_endian(key.substr(kChunkKeys.size()));
+}
+
+char* ValueBuffer::reserve(std::size_t bytes) {
+  if (bytes > capacity_) {
+    data_.reset();
+    data_.reset(new char[bytes]);
+    capacity_ = bytes;
+  }
+  return data_.get();
+}
+
+std::string_view load_value(MDB_txn* txn, MDB_dbi dbi, std::string_view stored, ValueBuffer& buffer) {
+  const std::optional<ChunkedValue> chunked = decode_chunked(stored);
+  if (!chunked) return stored;
+  MDB_cursor* opened = nullptr;
+  found(mdb_cursor_open(txn, dbi, &opened));
+  const std::unique_ptr<MDB_cursor, CloseCursor> cursor(opened);
+  char* const data = buffer.reserve(chunked->bytes);
+  std::uint64_t have = 0;
+  const std::string first = chunk_key(chunked->id, 0);
+  MDB_val key = to_val(first);
+  MDB_val chunk{};
+  for (bool more = found(mdb_cursor_get(cursor.get(), &key, &chunk, MDB_SET_RANGE));
+       more && have < chunked->bytes && id_of_chunk(to_view(key)) == chunked->id;
+       more = found(mdb_cursor_get(cursor.get(), &key, &chunk, MDB_NEXT))) {
+    const std::size_t size = std::min<std::uint64_t>(chunk.mv_size, chunked->bytes - have);
+    std::memcpy(data + have, chunk.mv_data, size);
+    have += size;
+  }
+  if (have != chunked->bytes) throw std::runtime_error("storage: a large value is not whole");
+  return {data, chunked->bytes};
+}
+
+bool found(int code) {
+  if (code == 0) return true;
+  if (code == MDB_NOTFOUND || code == MDB_BAD_VALSIZE) return false;
+  throw std::runtime_error(std::string("storage: reading failed: ") + mdb_strerror(code));
+}
+
+}  // namespace reqld::storage
