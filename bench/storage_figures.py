@@ -19,8 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "
 from reql_wire import Connection, ReplyError  # noqa: E402
 from reqld_server import Server  # noqa: E402
 
-TABLE_CREATE, INSERT, COUNT, INDEX_CREATE, INDEX_WAIT, INDEX_STATUS, GET_ALL, BETWEEN, UPDATE, GET, SYNC = (
-    60, 56, 43, 75, 140, 139, 78, 182, 53, 16, 138)
+TABLE_CREATE, TABLE_DROP, INSERT, COUNT, INDEX_CREATE, INDEX_WAIT, INDEX_STATUS, GET_ALL, BETWEEN, UPDATE, GET, SYNC = (
+    60, 61, 56, 43, 75, 140, 139, 78, 182, 53, 16, 138)
 BATCH = 200
 
 
@@ -83,6 +83,34 @@ def load(server, name, rows, durability, connections=4):
     return rows / took, cpu / rows * 1e6
 
 
+def empty_tables(server, count=1000):
+    """What tables without rows take on disk and in memory, each."""
+    def footprint():
+        with Connection(server.port) as connection:
+            connection.run([SYNC, [table("rows")]])
+        return sum(os.stat(entry.path).st_blocks * 512 for entry in os.scandir(server.directory)
+                   if entry.name == "data.mdb"), memory(server.process.pid)["RssAnon"] * 1e6
+
+    with Connection(server.port) as connection:
+        connection.run([TABLE_CREATE, [[14, ["test"]], "first"]])
+        before = footprint()
+        for i in range(count):
+            connection.run([TABLE_CREATE, [[14, ["test"]], "empty%d" % i]])
+        after = footprint()
+        for i in range(count):
+            connection.run([TABLE_DROP, [[14, ["test"]], "empty%d" % i]])
+    print("%-34s %.0f bytes of disk, %.0f of memory" % (
+        "an empty table", *((now - then) / count for then, now in zip(before, after))), flush=True)
+
+
+def clean_restart(server):
+    server.process.terminate()
+    server.process.wait(60)
+    began = time.monotonic()
+    server.start()
+    print("%-34s %.0f ms" % ("listens again after a clean stop", 1000 * (time.monotonic() - began)), flush=True)
+
+
 class PointWriter(threading.Thread):
     """Updates one row after the other, and remembers how long each took."""
 
@@ -135,6 +163,7 @@ def main():
         with Connection(server.port) as connection:
             for name in ("rows", "hard"):
                 connection.run([TABLE_CREATE, [[14, ["test"]], name]])
+        empty_tables(server)
         json_bytes = sum(len(json.dumps(document(i), separators=(",", ":"))) for i in range(0, rows, 1000)) / (rows / 1000)
         print("%-34s %.0f rows/s, %.2f µs CPU/row" % ("insert, batches of 200, soft", *load(server, "rows", rows, "soft")),
               flush=True)
@@ -143,6 +172,7 @@ def main():
         use = memory(server.process.pid)
         print("%-34s RSS %.0f MB, of it the server's own %.0f MB, pages of the data file %.0f MB" % (
             "memory after loading", use["VmRSS"], use["RssAnon"], use["RssFile"]), flush=True)
+        clean_restart(server)
         print("%-34s %.0f rows/s, %.2f µs CPU/row" % (
             "insert, batches of 200, hard", *load(server, "hard", rows // 5, "hard")), flush=True)
         build(server, rows, "index on small numbers", "number")

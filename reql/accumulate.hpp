@@ -15,6 +15,8 @@ class Accumulator {
   virtual ~Accumulator() = default;
   /// Throws EvalError and DatumError.
   virtual void add(Context& cx, const Datum& row) = 0;
+  /// Adds what `later`, of the same Aggregation, has of the rows that follow on these.
+  virtual void merge(Context& cx, Accumulator& later) = 0;
   /// Whether some row counted. A group for which none did is left out.
   virtual bool any() const = 0;
   /// The result. Without any row: that of an empty sequence, which may be an error.
@@ -25,6 +27,8 @@ class Accumulator {
 class Aggregation : public Object {
  public:
   virtual std::unique_ptr<Accumulator> start() const = 0;
+  /// Whether parts of a sequence may be folded on several threads, and merged.
+  virtual bool in_parts() const = 0;
 };
 
 }  // namespace reqld::reql

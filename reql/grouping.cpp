@@ -5,6 +5,7 @@
 #include "datum/datum_map.hpp"
 #include "datum/encoding.hpp"
 #include "reql/index_cursor.hpp"
+#include "reql/parallel_fold.hpp"
 
 namespace reqld::reql {
 
@@ -23,8 +24,9 @@ class GroupMap {
       return make();
     });
   }
+  typename DatumMap<T>::Entries take() { return map_.take(); }
   typename DatumMap<T>::Entries sorted() {
-    typename DatumMap<T>::Entries all = map_.take();
+    typename DatumMap<T>::Entries all = take();
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     return all;
   }
@@ -96,50 +98,109 @@ void GroupedData::groups_of(Context& cx, const Datum& row, const Datum* index_va
   for (const Batch& c : combinations) groups.push_back(Datum::array(c));
 }
 
-void GroupedData::read(Context& cx, const Sink& sink) const {
-  if (rows_) refuse_infinite(*rows_);
-  Ref<IndexCursor> cursor;
-  if (table_) cursor = table_->indexed_rows(cx, index_);
-  Batch rows, groups, made;
-  std::vector<IndexEntry> entries;
-  BatchLimits limits;
-  limits.max_rows = kReadRows;
-  bool more = true;
-  while (more) {
-    rows.clear();
-    cx.check_in();
-    if (cursor) {
-      entries.clear();
-      more = cursor->next(cx, limits, entries);
-      for (IndexEntry& e : entries) rows.push_back(std::move(e.document));
-    } else {
-      more = rows_->next(cx, limits, rows);
+void GroupedData::group_rows(Context& cx, Batch& rows, const Datum* index_values,
+                             std::span<const Ref<RowStep>> steps, const Sink& sink) const {
+  Batch groups, made;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    groups.clear();
+    groups_of(cx, rows[i], index_values ? &index_values[i] : nullptr, groups);
+    made.clear();
+    made.push_back(std::move(rows[i]));
+    for (const auto& step : steps) {
+      if (!made.empty()) step->run(cx, made, 0);
     }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      groups.clear();
-      groups_of(cx, rows[i], cursor ? &entries[i].value : nullptr, groups);
-      made.clear();
-      made.push_back(std::move(rows[i]));
-      for (const auto& step : steps_) {
-        if (!made.empty()) step->run(cx, made, 0);
-      }
-      if (made.empty()) continue;
-      for (const Datum& group : groups) sink(group, made);
-    }
+    if (made.empty()) continue;
+    for (const Datum& group : groups) sink(group, made);
   }
 }
 
-Ref<GroupedData> GroupedData::aggregate(Context& cx, const Aggregation& aggregation) const {
-  GroupMap<std::unique_ptr<Accumulator>> accumulators;
-  read(cx, [&](const Datum& group, Batch& rows) {
-    Accumulator& a = *accumulators.at(group, [&] { return aggregation.start(); });
-    for (const Datum& row : rows) a.add(cx, row);
-  });
-  Groups results;
-  for (auto& [group, accumulator] : accumulators.sorted()) {
-    if (accumulator->any()) results.emplace_back(group, Value(accumulator->finish(cx)));
+void GroupedData::read(Context& cx, const Sink& sink) const {
+  if (rows_) {
+    for_each_batch(cx, *rows_, [&](Batch& rows) {
+      group_rows(cx, rows, nullptr, steps_, sink);
+      return true;
+    });
+    return;
   }
-  return make_ref<GroupedData>(std::move(results));
+  const Ref<IndexCursor> cursor = table_->indexed_rows(cx, index_);
+  Batch rows, values;
+  std::vector<IndexEntry> entries;
+  BatchLimits limits;
+  limits.max_rows = kReadRows;
+  for (bool more = true; more;) {
+    entries.clear();
+    rows.clear();
+    values.clear();
+    cx.check_in();
+    more = cursor->next(cx, limits, entries);
+    for (IndexEntry& e : entries) {
+      rows.push_back(std::move(e.document));
+      values.push_back(std::move(e.value));
+    }
+    group_rows(cx, rows, values.data(), steps_, sink);
+  }
+}
+
+/// One accumulator for each group.
+class GroupedData::GroupFold : public Fold {
+ public:
+  GroupFold(const GroupedData& grouped, const Aggregation& aggregation, std::vector<Ref<RowStep>> steps)
+      : grouped_(grouped), aggregation_(aggregation), steps_(std::move(steps)) {}
+
+  void add(Context& cx, Batch& rows) override {
+    grouped_.group_rows(cx, rows, nullptr, steps_,
+                        [&](const Datum& group, Batch& made) { add_to(cx, group, made); });
+  }
+  void add_to(Context& cx, const Datum& group, const Batch& rows) {
+    Accumulator& a = *accumulators_.at(group, [&] { return aggregation_.start(); });
+    for (const Datum& row : rows) a.add(cx, row);
+  }
+  std::unique_ptr<Fold> split() const override {
+    if (!aggregation_.in_parts() || !grouped_.in_parts()) return nullptr;
+    std::vector<Ref<RowStep>> steps;
+    for (const auto& step : steps_) {
+      steps.push_back(step->copy());
+      if (!steps.back()) return nullptr;
+    }
+    return std::make_unique<GroupFold>(grouped_, aggregation_, std::move(steps));
+  }
+  void merge(Context& cx, Fold& later) override {
+    for (auto& [group, theirs] : static_cast<GroupFold&>(later).accumulators_.take()) {
+      bool is_new = false;
+      const auto& mine = accumulators_.at(group, [&, &theirs = theirs] {
+        is_new = true;
+        return std::move(theirs);
+      });
+      if (!is_new) mine->merge(cx, *theirs);
+    }
+  }
+  Groups finish(Context& cx) {
+    Groups results;
+    for (auto& [group, accumulator] : accumulators_.sorted()) {
+      if (accumulator->any()) results.emplace_back(group, Value(accumulator->finish(cx)));
+    }
+    return results;
+  }
+
+ private:
+  const GroupedData& grouped_;
+  const Aggregation& aggregation_;
+  const std::vector<Ref<RowStep>> steps_;
+  GroupMap<std::unique_ptr<Accumulator>> accumulators_;
+};
+
+bool GroupedData::in_parts() const {
+  return std::all_of(keys_.functions.begin(), keys_.functions.end(), [](const auto& f) { return f->deterministic(); });
+}
+
+Ref<GroupedData> GroupedData::aggregate(Context& cx, const Aggregation& aggregation) const {
+  GroupFold fold(*this, aggregation, steps_);
+  if (rows_) {
+    fold_rows(cx, *rows_, fold);
+  } else {
+    read(cx, [&](const Datum& group, Batch& rows) { fold.add_to(cx, group, rows); });
+  }
+  return make_ref<GroupedData>(fold.finish(cx));
 }
 
 const GroupedData::Groups& GroupedData::groups(Context& cx) {

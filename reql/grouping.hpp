@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,8 +52,14 @@ class GroupedData : public Object {
   const Groups& groups(Context& cx);
 
  private:
+  class GroupFold;
+  /// One of the groups of a row, with what the steps have made of it.
   using Sink = std::function<void(const Datum& group, Batch& rows)>;
   void read(Context& cx, const Sink& sink) const;
+  /// Groups rows that were read; `index_values` (null: none) has that of each.
+  void group_rows(Context& cx, Batch& rows, const Datum* index_values, std::span<const Ref<RowStep>> steps,
+                  const Sink& sink) const;
+  bool in_parts() const;
   void groups_of(Context& cx, const Datum& row, const Datum* index_value, Batch& groups) const;
 
   Groups groups_;

@@ -20,6 +20,7 @@ class Predicate {
   Predicate(Ref<Function> function, const Node* node)
       : function_(std::move(function)), node_(node), is_pattern_(writes_object(*function_)) {}
 
+  bool deterministic() const { return function_->deterministic(); }
   Answer test(Context& cx, const Datum& row) const;
   /// Throws the error that made `row` kMissing.
   [[noreturn]] void throw_missing(Context& cx, const Datum& row) const;

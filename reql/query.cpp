@@ -74,6 +74,8 @@ class QuerySuspender : public Suspender {
     const Away away(*this);
     inner_.yield();
   }
+  bool can_share() const override { return inner_.can_share(); }
+  void share(std::function<bool()> turn) override { inner_.share(std::move(turn)); }
 
  private:
   // May end on another thread than it began on.

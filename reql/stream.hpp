@@ -39,6 +39,10 @@ class Stream : public Object {
     return std::nullopt;
   }
 
+  /// Takes some of the rows that are still to come away, the last ones, and answers a stream of them, which may be read on
+  /// another thread at the same time. Null: there is nothing to split. Between two calls of next().
+  virtual Ref<Stream> split(Context& /*cx*/) { return {}; }
+
   /// Made from an array: it is an ARRAY to type_of, and comes out of a query as one.
   virtual bool is_array() const { return false; }
   /// Has no end (range(), feeds): cannot become an array or be aggregated.

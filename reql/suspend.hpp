@@ -28,6 +28,13 @@ class Suspender {
 
   /// Lets other work of the same thread run: for long evaluations, at batch boundaries.
   virtual void yield() = 0;
+
+  /// Whether a thread has nothing to do that could take a share of the query's work. Any thread.
+  virtual bool can_share() const { return false; }
+
+  /// Has `turn` called on threads of the worker pool until it answers false, once at a time; others may have their turn in
+  /// between. The query must not end before. Only after can_share(); any thread.
+  virtual void share(std::function<bool()> turn) { while (turn()) {} }
 };
 
 /// Awaits one value that `start` hands to its callback.

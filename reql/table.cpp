@@ -32,7 +32,9 @@ storage::Reader::Limits storage_limits(const BatchLimits& limits) {
 class ScanStream : public Stream {
  public:
   ScanStream(std::shared_ptr<const storage::TableInfo> table, const Bounds& bounds, Order order)
-      : table_(std::move(table)), bounds_(bounds), range_(key_range(bounds)), order_(order) {}
+      : ScanStream(std::move(table), bounds, key_range(bounds), order) {}
+  ScanStream(std::shared_ptr<const storage::TableInfo> table, const Bounds& bounds, storage::KeyRange range, Order order)
+      : table_(std::move(table)), bounds_(bounds), range_(std::move(range)), order_(order) {}
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     if (ended_) return false;
@@ -51,6 +53,13 @@ class ScanStream : public Stream {
     read_ += rows_.size();
     if (read_ > kRowsInline && cx.suspender) cx.suspender->move_to_pool();
     return true;
+  }
+  Ref<Stream> split(Context& cx) override {
+    if (ended_ || order_ == Order::kDescending) return {};
+    auto middle = cx.database().reader()->middle(*table_, range_);
+    if (!middle) return {};
+    storage::KeyRange later{*middle, std::exchange(range_.upper, *middle)};
+    return make_ref<ScanStream>(table_, bounds_, std::move(later), order_);
   }
   bool is_ordered() const override { return order_ != Order::kNone; }
   ChangeSource change_source() const override {

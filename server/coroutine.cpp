@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "server/stack.hpp"
-#include "server/worker_pool.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -205,6 +204,31 @@ void Coroutine::yield() {
   if (on_pool_ && pool_.idle()) return;
   leave(Exit::kYielded);
 }
+
+namespace {
+
+/// Somebody's share of a query's work.
+class SharedWork final : public PoolTask {
+ public:
+  SharedWork(WorkerPool& pool, std::function<bool()> turn) : pool_(pool), turn_(std::move(turn)) {}
+
+  void run_on_pool() override {
+    do {
+      if (turn_()) continue;
+      delete this;
+      return;
+    } while (pool_.idle());
+    pool_.push(*this);
+  }
+
+ private:
+  WorkerPool& pool_;
+  const std::function<bool()> turn_;
+};
+
+}  // namespace
+
+void Coroutine::share(std::function<bool()> turn) { pool_.push(*new SharedWork(pool_, std::move(turn))); }
 
 // Nothing thread-local may be cached across the switch on the coroutine's side; here, on the thread's side,
 // it may.

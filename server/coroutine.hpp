@@ -8,10 +8,9 @@
 
 #include "reql/suspend.hpp"
 #include "server/event_loop.hpp"
+#include "server/worker_pool.hpp"
 
 namespace reqld::server {
-
-class WorkerPool;
 
 /// What a coroutine runs.
 class Job {
@@ -40,7 +39,7 @@ class CoroutineOwner {
 
 /// A stack with an execution on it. Reused: it runs one Job after the other. Belongs to a loop (its home),
 /// where jobs begin and end; in between it may be on the worker pool.
-class Coroutine final : public reql::Suspender, public Message {
+class Coroutine final : public reql::Suspender, public Message, public PoolTask {
  public:
   static constexpr std::size_t kStackBytes = 512 * 1024;
 
@@ -63,6 +62,11 @@ class Coroutine final : public reql::Suspender, public Message {
   void move_to_pool() override;
   const char* stack_floor() const override;
   void yield() override;
+  bool can_share() const override { return on_pool_ && pool_.has_free_thread(); }
+  void share(std::function<bool()> turn) override;
+
+  // PoolTask
+  void run_on_pool() override { resume(); }
 
  private:
   enum class Exit : unsigned char { kFinished, kParked, kToPool, kYielded };

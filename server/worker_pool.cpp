@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "server/coroutine.hpp"
-
 namespace reqld::server {
 
 WorkerPool::WorkerPool(unsigned threads, unsigned waiting_threads)
@@ -29,13 +27,13 @@ WorkerPool::~WorkerPool() {
   for (auto& thread : threads_) thread.join();
 }
 
-void WorkerPool::push(Coroutine& coroutine) {
+void WorkerPool::push(PoolTask& task) {
   const std::lock_guard lock(mutex_);
-  queue_.push_back(&coroutine);
+  queue_.push_back(&task);
   waiting_.store(queue_.size(), std::memory_order_relaxed);
   // While it stops, the threads that there are are being waited for.
   if (!stopping_ && active_ + queue_.size() > threads_.size() && threads_.size() < limit()) start_thread();
-  // Under the lock: once it is let go the coroutine may end, and with it the server and this pool.
+  // Under the lock: once it is let go a coroutine may end, and with it the server and this pool.
   changed_.notify_one();
 }
 
@@ -44,12 +42,12 @@ void WorkerPool::work() {
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || (!queue_.empty() && active_ < limit()); });
     if (queue_.empty()) return;
-    Coroutine& coroutine = *queue_.front();
+    PoolTask& task = *queue_.front();
     queue_.pop_front();
     waiting_.store(queue_.size(), std::memory_order_relaxed);
     ++active_;
     lock.unlock();
-    coroutine.resume();
+    task.run_on_pool();
     if (disk_waits_.often()) disk_waits_.done(1);
     lock.lock();
     --active_;

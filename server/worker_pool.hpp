@@ -14,7 +14,15 @@
 
 namespace reqld::server {
 
-class Coroutine;
+/// Something to do for a worker.
+class PoolTask {
+ public:
+  /// Must not throw. May push itself again, and may be gone when it returns.
+  virtual void run_on_pool() = 0;
+
+ protected:
+  ~PoolTask() = default;
+};
 
 /// First come, first served, by as many threads as there are to compute. While jobs often wait for the disk
 /// more may run at once, each on a thread: the disk serves many reads at a time best. Thread-safe.
@@ -25,12 +33,14 @@ class WorkerPool {
   /// What is queued is run first.
   ~WorkerPool();
 
-  /// Has a worker resume `coroutine`.
-  void push(Coroutine& coroutine);
+  /// Has a worker run `task`.
+  void push(PoolTask& task);
 
   /// Whether nothing waits for a worker (as seen a moment ago).
   bool idle() const { return waiting_.load(std::memory_order_relaxed) == 0; }
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  /// Whether a thread that is there to compute has nothing to do (likewise).
+  bool has_free_thread() const { return waiting() + active_.load(std::memory_order_relaxed) < computing_threads_; }
 
   /// Of the jobs of this pool and of the reactors. While they are often, every job belongs on the pool.
   DiskWaits& disk_waits() { return disk_waits_; }
@@ -46,9 +56,9 @@ class WorkerPool {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Coroutine*> queue_;
+  std::deque<PoolTask*> queue_;
   std::atomic<std::size_t> waiting_{0};
-  std::size_t active_ = 0;  ///< threads that run a job
+  std::atomic<std::size_t> active_ = 0;  ///< threads that run a job; changed under the lock
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -200,6 +200,9 @@ class Reader {
   };
   virtual std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction,
                                           Limits limits, std::vector<Row>& out) = 0;
+  /// A key that has about as many possible keys before as behind it, of those from `keys.lower` to the last row there is:
+  /// for reading a range in parts. Rows may lie all on one side. nullopt: the range has less than two rows, or about so.
+  virtual std::optional<std::string> middle(const TableInfo& table, const KeyRange& keys) = 0;
   /// The same over an index, ordered by (value, primary key); the bound returned is opaque: pass it back as
   /// `resume`. `want_documents` false leaves Row::document null (counting, distinct values).
   virtual std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index,

@@ -40,6 +40,11 @@ class StepStream : public DerivedStream {
     if (!direct && !surplus_.empty()) return next(cx, limits, out);
     return !ended_;
   }
+  Ref<Stream> split(Context& cx) override {
+    Ref<RowStep> step = step_->copy();
+    Ref<Stream> later = step ? source().split(cx) : Ref<Stream>();
+    return later ? step_stream(std::move(later), std::move(step)) : later;
+  }
   ChangeSource change_source() const override {
     if (!step_->is_stateless()) return Stream::change_source();
     ChangeSource watched = source().change_source();

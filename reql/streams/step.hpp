@@ -12,6 +12,8 @@ class RowStep : public Object {
   virtual void run(Context& cx, Batch& rows, std::size_t from) = 0;
   /// Looks at each row by itself: what is done to a sequence can then be done to a change of it.
   virtual bool is_stateless() const { return true; }
+  /// One that does the same, for the rows that another thread has; null where rows must come one after the other.
+  virtual Ref<RowStep> copy() const { return {}; }
   /// Every row becomes exactly one.
   virtual bool is_one_to_one() const { return false; }
 };

@@ -5,6 +5,7 @@
 #include "reql/accumulate.hpp"
 #include "reql/eval.hpp"
 #include "reql/grouping.hpp"
+#include "reql/parallel_fold.hpp"
 #include "reql/predicate.hpp"
 #include "reql/sequence.hpp"
 #include "reql/stack.hpp"
@@ -15,6 +16,26 @@ namespace reqld::reql {
 
 namespace {
 
+/// Folds all rows with one accumulator.
+class AccumulatorFold : public Fold {
+ public:
+  explicit AccumulatorFold(const Aggregation& aggregation) : aggregation_(aggregation), accumulator_(aggregation.start()) {}
+  void add(Context& cx, Batch& rows) override {
+    for (const Datum& row : rows) accumulator_->add(cx, row);
+  }
+  std::unique_ptr<Fold> split() const override {
+    return aggregation_.in_parts() ? std::make_unique<AccumulatorFold>(aggregation_) : nullptr;
+  }
+  void merge(Context& cx, Fold& later) override {
+    accumulator_->merge(cx, *static_cast<AccumulatorFold&>(later).accumulator_);
+  }
+  Datum finish(Context& cx) { return accumulator_->finish(cx); }
+
+ private:
+  const Aggregation& aggregation_;
+  const std::unique_ptr<Accumulator> accumulator_;
+};
+
 /// Folds `v` (argument 0): as a whole, or each of its groups.
 Value aggregate_value(Args& args, const Value& v, const Aggregation& aggregation) {
   if (v.is(ValueKind::kGroupedData)) {
@@ -22,13 +43,14 @@ Value aggregate_value(Args& args, const Value& v, const Aggregation& aggregation
   }
   const Sequence source = to_sequence(args, v, 0);
   refuse_infinite(args, 0, *source.stream);
-  const auto accumulator = aggregation.start();
-  for_each_batch(args.cx(), *source.stream, [&](Batch& batch) {
-    for (const Datum& row : batch) accumulator->add(args.cx(), row);
-    return true;
-  });
-  return Value(accumulator->finish(args.cx()));
+  AccumulatorFold fold(aggregation);
+  fold_rows(args.cx(), *source.stream, fold);
+  return Value(fold.finish(args.cx()));
 }
+
+bool is_deterministic(const Datum&) { return true; }
+bool is_deterministic(const Ref<Function>& function) { return !function || function->deterministic(); }
+bool is_deterministic(const std::optional<Predicate>& predicate) { return !predicate || predicate->deterministic(); }
 
 /// An Aggregation of accumulators that are made from one argument.
 template <typename A, typename T>
@@ -36,6 +58,7 @@ class AggregationOf : public Aggregation {
  public:
   explicit AggregationOf(T argument) : argument_(std::move(argument)) {}
   std::unique_ptr<Accumulator> start() const override { return std::make_unique<A>(argument_); }
+  bool in_parts() const override { return is_deterministic(argument_); }
 
  private:
   const T argument_;
@@ -48,6 +71,7 @@ class RowValue {
   std::optional<Datum> of(Context& cx, const Datum& row) const {
     return function_ ? function_->call1_if_exists(cx, row) : std::optional(row);
   }
+  friend bool is_deterministic(const RowValue& value) { return is_deterministic(value.function_); }
 
  private:
   Ref<Function> function_;
@@ -65,6 +89,7 @@ class CountAccumulator : public Accumulator {
   void add(Context& cx, const Datum& row) override {
     if (!predicate_ || predicate_->test(cx, row) == Predicate::Answer::kYes) ++count_;
   }
+  void merge(Context&, Accumulator& later) override { count_ += static_cast<CountAccumulator&>(later).count_; }
   bool any() const override { return count_ > 0; }
   Datum finish(Context&) override { return Datum::integer(static_cast<std::int64_t>(count_)); }
 
@@ -77,6 +102,7 @@ class CountEqualAccumulator : public Accumulator {
  public:
   explicit CountEqualAccumulator(const Datum& value) : value_(value) {}
   void add(Context&, const Datum& row) override { count_ += row == value_ ? 1 : 0; }
+  void merge(Context&, Accumulator& later) override { count_ += static_cast<CountEqualAccumulator&>(later).count_; }
   bool any() const override { return count_ > 0; }
   Datum finish(Context&) override { return Datum::integer(static_cast<std::int64_t>(count_)); }
 
@@ -146,6 +172,10 @@ class SumAccumulator : public Accumulator {
     sum_ += v->as_number();
     ++count_;
   }
+  void merge(Context&, Accumulator& later) override {
+    sum_ += static_cast<SumAccumulator&>(later).sum_;
+    count_ += static_cast<SumAccumulator&>(later).count_;
+  }
   bool any() const override { return count_ > 0; }
   Datum finish(Context&) override { return Datum::number(sum_); }
 
@@ -190,15 +220,17 @@ class ExtremeAccumulator : public Accumulator {
  public:
   explicit ExtremeAccumulator(const RowValue& value) : value_(value) {}
   void add(Context& cx, const Datum& row) override {
-    auto v = value_.of(cx, row);
-    if (!v) return;
-    if (row_) {
-      const int order = compare(*v, best_);
-      if (kMax ? order <= 0 : order >= 0) return;
-    }
+    const auto v = value_.of(cx, row);
+    if (!v || !beats_all(*v)) return;
     // Not to keep the whole buffer that rows are read in.
     best_ = v->compact();
     row_ = row.compact();
+  }
+  void merge(Context&, Accumulator& later) override {
+    auto& other = static_cast<ExtremeAccumulator&>(later);
+    if (!other.row_ || !beats_all(other.best_)) return;
+    best_ = std::move(other.best_);
+    row_ = std::move(other.row_);
   }
   bool any() const override { return row_.has_value(); }
   Datum finish(Context&) override {
@@ -207,6 +239,12 @@ class ExtremeAccumulator : public Accumulator {
   }
 
  private:
+  bool beats_all(const Datum& v) const {
+    if (!row_) return true;
+    const int order = compare(v, best_);
+    return kMax ? order > 0 : order < 0;
+  }
+
   const RowValue& value_;
   Datum best_;
   std::optional<Datum> row_;
@@ -252,6 +290,10 @@ class ReduceAccumulator : public Accumulator {
     }
     result_ = function_->call2(cx, *result_, row);
     check_nesting(*result_);
+  }
+  void merge(Context& cx, Accumulator& later) override {
+    auto& other = static_cast<ReduceAccumulator&>(later);
+    if (other.result_) add(cx, *other.result_);
   }
   bool any() const override { return result_.has_value(); }
   Datum finish(Context&) override {

@@ -103,6 +103,7 @@ class PluckStep : public PathStep {
   explicit PluckStep(Args& args) : PathStep(args, "pluck") {}
   std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).pluck(cx, document); }
   bool is_one_to_one() const override { return true; }
+  Ref<RowStep> copy() const override { return make_ref<PluckStep>(*this); }
 };
 
 class WithoutStep : public PathStep {
@@ -110,6 +111,7 @@ class WithoutStep : public PathStep {
   explicit WithoutStep(Args& args) : PathStep(args, "without") {}
   std::optional<Datum> apply(Context& cx, const Datum& document) override { return pattern(cx).without(cx, document); }
   bool is_one_to_one() const override { return true; }
+  Ref<RowStep> copy() const override { return make_ref<WithoutStep>(*this); }
 };
 
 class HasFieldsStep : public PathStep {
@@ -118,6 +120,7 @@ class HasFieldsStep : public PathStep {
   std::optional<Datum> apply(Context& cx, const Datum& document) override {
     return pattern(cx).found_in(cx, document) ? std::optional(document) : std::nullopt;
   }
+  Ref<RowStep> copy() const override { return make_ref<HasFieldsStep>(*this); }
 };
 
 class WithFieldsStep : public PathStep {
@@ -126,6 +129,7 @@ class WithFieldsStep : public PathStep {
   std::optional<Datum> apply(Context& cx, const Datum& document) override {
     return pattern(cx).found_in(cx, document) ? std::optional(pattern(cx).pluck(cx, document)) : std::nullopt;
   }
+  Ref<RowStep> copy() const override { return make_ref<WithFieldsStep>(*this); }
 };
 
 Value pluck(Args& args) { return apply_to(args, make_ref<PluckStep>(args)); }
@@ -154,6 +158,7 @@ class FieldStep : public DocumentStep {
  public:
   FieldStep(Args& args, std::string_view name, std::string field) : DocumentStep(name, &args.node()), field_(std::move(field)) {}
   std::optional<Datum> apply(Context&, const Datum& document) override { return document.get(field_); }
+  Ref<RowStep> copy() const override { return make_ref<FieldStep>(*this); }
 
  private:
   const std::string field_;

@@ -39,6 +39,10 @@ class MapStep : public RowStep {
     for (std::size_t i = from; i < rows.size(); ++i) rows[i] = function_->call1(cx, rows[i]);
   }
   bool is_one_to_one() const override { return true; }
+  Ref<RowStep> copy() const override {
+    if (!function_->deterministic()) return {};
+    return make_ref<MapStep>(function_);
+  }
 
  private:
   const Ref<Function> function_;
@@ -111,6 +115,10 @@ class FilterStep : public RowStep {
       ++to;
     }
     rows.resize(to);
+  }
+  Ref<RowStep> copy() const override {
+    if (!predicate_.deterministic()) return {};
+    return make_ref<FilterStep>(predicate_, missing_);
   }
 
  private:

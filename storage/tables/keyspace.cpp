@@ -1,11 +1,29 @@
 #include "storage/tables/keyspace.hpp"
 
+#include <algorithm>
+
 #include "storage/database.hpp"
 
 namespace reqld::storage {
 
 void KeyBuffer::throw_too_long() {
   throw StorageError({ErrorKind::kKeyTooLong, "A stored key is longer than 511 bytes."});
+}
+
+std::optional<std::string> middle_key(std::string_view first, std::string_view last) {
+  const auto [in_first, in_last] = std::mismatch(first.begin(), first.end(), last.begin(), last.end());
+  const auto common = static_cast<std::size_t>(in_last - last.begin());
+  const auto number = [common](std::string_view key) {
+    std::string digits(key.substr(std::min(common, key.size()), 8));
+    digits.resize(8, '\0');
+    return load_u64(digits);
+  };
+  const std::uint64_t low = number(first);
+  const std::uint64_t high = number(last);
+  if (high <= low + 1) return std::nullopt;
+  std::string key(last.substr(0, common));
+  append_u64(low + (high - low) / 2, key);
+  return key;
 }
 
 std::string encode_head(const TableHead& head) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -64,6 +65,10 @@ inline KeyRange whole_space(std::uint32_t space) {
 inline KeyRange range_in_space(std::uint32_t space, std::string_view lower, std::string_view upper) {
   return {space_key(space, lower), upper.empty() ? space_key(space + 1) : space_key(space, upper)};
 }
+
+/// A key with about as many possible ones between it and `first` as between it and `last`: first < key <= last. nullopt:
+/// they are neighbours, or nearly. Requires first < last, or answers nullopt.
+std::optional<std::string> middle_key(std::string_view first, std::string_view last);
 
 /// A key on the stack: the hot paths build one per row. Holds up to 511 bytes.
 class KeyBuffer {

@@ -93,6 +93,15 @@ std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const Ke
   return std::nullopt;
 }
 
+std::optional<std::string> SnapshotReader::middle(const TableInfo& table, const KeyRange& keys) {
+  check_not_dropped(table);
+  const KeyRange range = range_in_space(table.space, keys.lower, keys.upper);
+  const auto first = snapshot_->cursor(range, Direction::kForward);
+  const auto last = snapshot_->cursor(range, Direction::kBackward);
+  if (!first->valid() || !last->valid()) return std::nullopt;
+  return middle_key(first->key().substr(kSpaceBytes), last->key().substr(kSpaceBytes));
+}
+
 std::optional<std::string> SnapshotReader::scan_index(const TableInfo& table, const IndexInfo& index,
                                                       const IndexRange& range, Direction direction,
                                                       const std::optional<std::string>& resume, Limits limits,

@@ -19,6 +19,7 @@ class SnapshotReader final : public Reader {
   std::uint64_t count(const TableInfo& table) override;
   std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction,
                                   Limits limits, std::vector<Row>& out) override;
+  std::optional<std::string> middle(const TableInfo& table, const KeyRange& keys) override;
   std::optional<std::string> scan_index(const TableInfo& table, const IndexInfo& index,
                                         const IndexRange& range, Direction direction,
                                         const std::optional<std::string>& resume, Limits limits,

@@ -68,7 +68,7 @@ class Server:
                 self.process.kill()
                 self.process.wait()
                 raise RuntimeError("the server named no port in time:\n%s" % text)
-            time.sleep(0.01)
+            time.sleep(0.002)
 
     def log(self):
         with open(self.log_path, "rb") as f:
