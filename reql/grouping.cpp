@@ -5,7 +5,7 @@
 #include "datum/datum_map.hpp"
 #include "datum/encoding.hpp"
 #include "reql/index_cursor.hpp"
-#include "reql/parallel_fold.hpp"
+#include "reql/parallel.hpp"
 
 namespace reqld::reql {
 
@@ -142,7 +142,7 @@ void GroupedData::read(Context& cx, const Sink& sink) const {
 }
 
 /// One accumulator for each group.
-class GroupedData::GroupFold : public Fold {
+class GroupedData::GroupFold : public MergingFold {
  public:
   GroupFold(const GroupedData& grouped, const Aggregation& aggregation, std::vector<Ref<RowStep>> steps)
       : grouped_(grouped), aggregation_(aggregation), steps_(std::move(steps)) {}

@@ -8,6 +8,7 @@
 #include "datum/memory_account.hpp"
 #include "reql/context.hpp"
 #include "reql/eval.hpp"
+#include "reql/parallel.hpp"
 #include "reql/profile.hpp"
 #include "reql/program.hpp"
 #include "reql/running_queries.hpp"
@@ -281,7 +282,7 @@ class QueryRun : public Query {
       if (feed) {
         if (stream_->next_json(cx_, rest, reply.rows)) break;
       }
-      more = stream_->next(cx_, rest, batch_);
+      more = feed ? stream_->next(cx_, rest, batch_) : read_rows(cx_, stream_, rest, batch_);
       const ProfiledTask task(cx_.profile, kEncoding);
       for (const Datum& row : batch_) {
         if (!reply.rows.empty()) reply.rows += ',';

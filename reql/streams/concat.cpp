@@ -31,6 +31,14 @@ class ConcatStream : public Stream {
     }
     return false;
   }
+  Ref<Stream> split(Context& cx) override {
+    if (at_ == streams_.size()) return {};
+    Ref<Stream> later = streams_.back()->split(cx);
+    if (later || at_ + 1 == streams_.size()) return later;
+    later = std::move(streams_.back());
+    streams_.pop_back();
+    return later;
+  }
   bool is_array() const override { return is_array_; }
   bool is_infinite() const override { return any_of(streams_, [](const Stream& s) { return s.is_infinite(); }); }
   bool may_revisit() const override { return any_of(streams_, [](const Stream& s) { return s.may_revisit(); }); }

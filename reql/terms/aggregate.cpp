@@ -5,7 +5,7 @@
 #include "reql/accumulate.hpp"
 #include "reql/eval.hpp"
 #include "reql/grouping.hpp"
-#include "reql/parallel_fold.hpp"
+#include "reql/parallel.hpp"
 #include "reql/predicate.hpp"
 #include "reql/sequence.hpp"
 #include "reql/stack.hpp"
@@ -17,7 +17,7 @@ namespace reqld::reql {
 namespace {
 
 /// Folds all rows with one accumulator.
-class AccumulatorFold : public Fold {
+class AccumulatorFold : public MergingFold {
  public:
   explicit AccumulatorFold(const Aggregation& aggregation) : aggregation_(aggregation), accumulator_(aggregation.start()) {}
   void add(Context& cx, Batch& rows) override {

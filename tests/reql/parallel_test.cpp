@@ -179,3 +179,64 @@ TEST_CASE("a fold on several threads is cancelled, and keeps to the query's memo
   query->cancel();
   CHECK(as_wire(query->start(suspender)).find("terminated") != std::string::npos);
 }
+
+namespace {
+
+/// All rows of a query that answers a stream, read with as many threads.
+struct Rows {
+  std::string text;
+  int shares = 0;
+  int batches = 0;
+};
+
+Rows read_shared(InProcess& process, const std::string& term, const std::string& options = "{}") {
+  SharingSuspender suspender;
+  Rows out;
+  const auto query = process.query("[1," + term + "," + options + "]");
+  for (Reply reply = query->start(suspender);; reply = query->next(suspender)) {
+    ++out.batches;
+    if (!out.text.empty() && !reply.rows.empty()) out.text += ',';
+    out.text += reply.rows;
+    if (reply.type == ReplyType::kPartial) continue;
+    if (reply.type != ReplyType::kSequence) out.text = as_wire(reply);
+    out.shares = suspender.shares();
+    return out;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("several threads find the rows that one thread does, in the same order") {
+  for (const auto& id : {int_id, skewed_id}) {
+    InProcess process;
+    make_table(process, id);
+    int shares = 0;
+    for (const int most : {0, 30, 3'000, 40'000}) {
+      const std::string found = "[39,[" + kTable + "," + function("[19,[" + row("n") + "," + std::to_string(most) + "]]") + "]]";
+      for (const std::string& term : {found, "[38,[" + found + "," + function(row("id")) + "]]", "[33,[" + found + ",\"n\"]]",
+                                      "[44,[" + found + "," + kTable + "]]", "[71,[" + found + ",20]]"}) {
+        CAPTURE(term);
+        for (const char* options : {"{}", R"({"max_batch_rows":7})", R"({"max_batch_bytes":3000})"}) {
+          if (most > 30 && options[1] == '"') continue;
+          const Rows shared = read_shared(process, term, options);
+          CHECK((shared.text == process.run(term).rows));
+          shares += shared.shares;
+        }
+      }
+    }
+    CHECK(shares > 10);
+  }
+}
+
+TEST_CASE("rows found before an error are delivered, then the error of the first row that has one") {
+  InProcess process;
+  make_table(process, int_id);
+  for (const int first : {500, 20'000, 39'999}) {
+    const std::string fails = "[22,[" + row("id") + "," + std::to_string(first) + "]]";
+    const std::string term = "[39,[" + kTable + "," +
+                             function("[65,[" + fails + ",[12,[[51,[" + row("id") + ",\"string\"]]]],[19,[" + row("n") + ",20]]]]") + "]]";
+    const Rows shared = read_shared(process, term, R"({"max_batch_rows":2})");
+    CHECK(shared.text == as_wire(process.run(term, R"({"max_batch_rows":2})")));
+    CHECK(shared.text.find("\"r\":[\"" + std::to_string(first) + "\"]") != std::string::npos);
+  }
+}

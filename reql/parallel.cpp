@@ -1,14 +1,19 @@
-#include "reql/parallel_fold.hpp"
+#include "reql/parallel.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "datum/memory_account.hpp"
+#include "reql/streams/concat.hpp"
 
 namespace reqld::reql {
 namespace {
@@ -100,13 +105,12 @@ class Part {
   /// One more batch; false: there is none.
   bool read(Context& cx) {
     if (began_ == steady_clock::time_point{}) began_ = steady_clock::now();
-    BatchLimits limits;
-    limits.max_rows = kBatchRows;
     batch_.clear();
     cx.check_in();
-    const bool more = rows_->next(cx, limits, batch_);
+    const bool more = rows_->next(cx, fold_->room(), batch_);
     fold_->add(cx, batch_);
-    if (more && divisible_ && steady_clock::now() - began_ > kAlone && crew_.has_room()) give_away(cx);
+    ended_ = !more;
+    if (more && divisible_ && !fold_->is_full() && steady_clock::now() - began_ > kAlone && crew_.has_room()) give_away(cx);
     return more;
   }
 
@@ -118,16 +122,21 @@ class Part {
   }
 
   /// Once all have ended: gathers what came of the parts behind, and throws what ended one of them.
-  void gather(Context& cx) {
+  void gather(Context& cx, MergingFold& fold) {
     // The one that was given away last is the next.
     while (!later_.empty()) {
       Part& next = later_.back();
       if (next.failure_) std::rethrow_exception(next.failure_);
-      next.gather(cx);
-      fold_->merge(cx, *next.fold_);
+      next.gather(cx, static_cast<MergingFold&>(*next.fold_));
+      fold.merge(cx, *next.fold_);
       later_.pop_back();
     }
   }
+
+  bool ended() const { return ended_; }
+  bool has_parts_behind() const { return !later_.empty(); }
+  /// Once all have ended: what is still to be read, in order, the rows that were found included.
+  void leave(std::vector<Ref<Stream>>& left);
 
  private:
   bool work() {
@@ -135,7 +144,7 @@ class Part {
     const auto until = steady_clock::now() + kTurn;
     try {
       own_cx_->stack_limit = current_stack_limit();
-      while (!crew_.stopped()) {
+      while (!crew_.stopped() && !fold_->is_full()) {
         if (!read(*own_cx_)) break;
         if (steady_clock::now() > until) return true;
       }
@@ -148,7 +157,8 @@ class Part {
 
   void give_away(Context& cx) {
     auto fold = fold_->split();
-    auto rows = fold ? rows_->split(cx) : Ref<Stream>();
+    if (!fold) return;
+    auto rows = rows_->split(cx);
     divisible_ = static_cast<bool>(rows);
     if (!divisible_) return;
     Part& part = later_.emplace_back(crew_, cx, std::move(rows), std::move(fold));
@@ -165,28 +175,119 @@ class Part {
   Batch batch_;
   steady_clock::time_point began_{};
   bool divisible_ = true;
+  bool ended_ = false;
   std::list<Part> later_;
   std::exception_ptr failure_;
 };
 
-}  // namespace
+/// Rows that were found; as many as there may be.
+class Findings : public Fold {
+ public:
+  Findings(const BatchLimits& limits, Batch& rows) : limits_(limits), rows_(rows) {}
+  /// In a batch of its own.
+  explicit Findings(const BatchLimits& limits) : Findings(limits, own_rows_) {}
 
-void fold_rows(Context& cx, Stream& rows, Fold& fold) {
-  refuse_infinite(rows);
-  Crew crew(cx);
-  Part first(crew, rows, fold);
+  void add(Context&, Batch& rows) override {
+    const std::size_t before = rows_.size();
+    std::move(rows.begin(), rows.end(), std::back_inserter(rows_));
+    count_from(before);
+  }
+  /// Counts rows from index `from` on.
+  void count_from(std::size_t from) {
+    count_ += rows_.size() - from;
+    for (; from < rows_.size(); ++from) bytes_ += rows_[from].encoded_size();
+  }
+  BatchLimits room() const override {
+    BatchLimits room = limits_;
+    room.max_rows = std::clamp<std::size_t>(limits_.max_rows - count_, 1, kBatchRows);
+    room.max_bytes = limits_.max_bytes - bytes_;
+    return room;
+  }
+  bool is_full() const override {
+    return bytes_ >= limits_.max_bytes / 8 || count_ >= (limits_.max_rows + 7) / 8 ||
+           (count_ > 0 && steady_clock::now() >= limits_.deadline);
+  }
+  std::unique_ptr<Fold> split() const override { return std::make_unique<Findings>(limits_); }
+  std::vector<Datum> take() { return std::move(rows_); }
+
+ private:
+  const BatchLimits limits_;
+  Batch own_rows_;
+  Batch& rows_;
+  std::size_t count_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+/// Ends with what ended the part whose rows come before.
+class FailureStream : public Stream {
+ public:
+  explicit FailureStream(std::exception_ptr failure) : failure_(std::move(failure)) {}
+  bool next(Context&, const BatchLimits&, Batch&) override { std::rethrow_exception(failure_); }
+
+ private:
+  const std::exception_ptr failure_;
+};
+
+void Part::leave(std::vector<Ref<Stream>>& left) {
+  if (own_rows_) {
+    left.push_back(stream_of_rows(static_cast<Findings&>(*fold_).take(), false));
+    if (failure_) {
+      left.push_back(make_ref<FailureStream>(failure_));
+      return;
+    }
+    if (!ended_) left.push_back(std::move(own_rows_));
+  }
+  for (; !later_.empty(); later_.pop_back()) later_.back().leave(left);
+}
+
+/// Reads until the fold is full or there is no more, then waits for the parts that helpers have: to their end, or where
+/// they just are. Throws what ended the first part.
+enum class Wait : std::uint8_t { kForTheEnd, kForATurn };
+void read_first(Context& cx, Crew& crew, Part& first, const Fold& fold, Wait wait) {
   std::exception_ptr failure;
   try {
-    while (first.read(cx)) {
+    while (first.read(cx) && !fold.is_full()) {
     }
   } catch (...) {
     failure = std::current_exception();
-    crew.stop();
   }
+  if (failure || wait == Wait::kForATurn) crew.stop();
   // Nothing may wait while an exception is handled.
   crew.wait_for_all();
   if (failure) std::rethrow_exception(failure);
-  first.gather(cx);
+}
+
+}  // namespace
+
+BatchLimits Fold::room() const {
+  BatchLimits limits;
+  limits.max_rows = kBatchRows;
+  return limits;
+}
+
+void fold_rows(Context& cx, Stream& rows, MergingFold& fold) {
+  refuse_infinite(rows);
+  Crew crew(cx);
+  Part first(crew, rows, fold);
+  read_first(cx, crew, first, fold, Wait::kForTheEnd);
+  first.gather(cx, fold);
+}
+
+bool read_rows(Context& cx, Ref<Stream>& rows, const BatchLimits& limits, Batch& out) {
+  const std::size_t before = out.size();
+  if (!rows->next(cx, limits, out)) return false;
+  Findings findings(limits, out);
+  findings.count_from(before);
+  if (findings.is_full()) return true;
+  Crew crew(cx);
+  Part first(crew, *rows, findings);
+  read_first(cx, crew, first, findings, Wait::kForATurn);
+  if (!first.has_parts_behind()) return !first.ended();
+  std::vector<Ref<Stream>> left;
+  if (!first.ended()) left.push_back(rows);
+  first.leave(left);
+  rows = concat_streams(std::move(left));
+  return true;
 }
 
 }  // namespace reqld::reql
