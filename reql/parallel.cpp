@@ -204,10 +204,14 @@ class Findings : public Fold {
     return room;
   }
   bool is_full() const override {
-    return bytes_ >= limits_.max_bytes / 8 || count_ >= (limits_.max_rows + 7) / 8 ||
+    return bytes_ >= limits_.max_bytes || count_ >= limits_.max_rows ||
            (count_ > 0 && steady_clock::now() >= limits_.deadline);
   }
-  std::unique_ptr<Fold> split() const override { return std::make_unique<Findings>(limits_); }
+  /// What will be full soon needs no help.
+  bool is_filling() const { return bytes_ >= limits_.max_bytes / 8 || count_ >= (limits_.max_rows + 7) / 8; }
+  std::unique_ptr<Fold> split() const override {
+    return is_filling() ? nullptr : std::make_unique<Findings>(limits_);
+  }
   std::vector<Datum> take() { return std::move(rows_); }
 
  private:
@@ -278,7 +282,7 @@ bool read_rows(Context& cx, Ref<Stream>& rows, const BatchLimits& limits, Batch&
   if (!rows->next(cx, limits, out)) return false;
   Findings findings(limits, out);
   findings.count_from(before);
-  if (findings.is_full()) return true;
+  if (findings.is_filling()) return true;
   Crew crew(cx);
   Part first(crew, *rows, findings);
   read_first(cx, crew, first, findings, Wait::kForATurn);

@@ -33,8 +33,9 @@ class MergingFold : public Fold {
 /// infinite streams.
 void fold_rows(Context& cx, Stream& rows, MergingFold& fold);
 
-/// As Stream::next, but goes on until there are rows for an eighth of `limits`, or no more, or it is late. Where that takes
-/// long other threads that have nothing to do read ahead, and `rows` becomes a stream of what is left.
+/// As Stream::next, but where that finds few rows it goes on until `limits` are reached, or there are no more, or it is late.
+/// Where that takes long other threads that have nothing to do read ahead, as much as `limits` each, and `rows` becomes a
+/// stream of what is left.
 bool read_rows(Context& cx, Ref<Stream>& rows, const BatchLimits& limits, Batch& out);
 
 }  // namespace reqld::reql

@@ -28,9 +28,15 @@ struct RowCounts {
   }
 };
 
-/// The counts of one table since the database was opened. Thread-safe.
+/// The counts of one table since the database was opened. Thread-safe. Small as long as nothing is counted: a server may
+/// have thousands of tables that nobody uses.
 class TableActivity {
  public:
+  TableActivity() = default;
+  TableActivity(const TableActivity&) = delete;
+  TableActivity& operator=(const TableActivity&) = delete;
+  ~TableActivity() { delete parts_.load(std::memory_order_relaxed); }
+
   void read(std::uint64_t rows, std::uint64_t bytes) {
     Part& part = this_threads_part();
     part.rows_read.fetch_add(rows, std::memory_order_relaxed);
@@ -51,9 +57,16 @@ class TableActivity {
     std::atomic<std::uint64_t> rows_written{0};
     std::atomic<std::uint64_t> bytes_written{0};
   };
-  Part& this_threads_part() { return parts_[thread_number() % kParts]; }
+  using Parts = std::array<Part, kParts>;
+  Part& this_threads_part() {
+    Parts* parts = parts_.load(std::memory_order_acquire);
+    if (parts == nullptr) [[unlikely]]
+      parts = make_parts();
+    return (*parts)[thread_number() % kParts];
+  }
+  Parts* make_parts();
 
-  std::array<Part, kParts> parts_;
+  std::atomic<Parts*> parts_{nullptr};
 };
 
 }  // namespace reqld::storage

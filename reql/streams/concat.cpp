@@ -32,7 +32,9 @@ class ConcatStream : public Stream {
     return false;
   }
   Ref<Stream> split(Context& cx) override {
-    if (at_ == streams_.size()) return {};
+    // Some of these may hold rows that were read ahead: there is to be an end to that.
+    constexpr std::size_t kMostStreams = 16;
+    if (at_ == streams_.size() || streams_.size() - at_ > kMostStreams) return {};
     Ref<Stream> later = streams_.back()->split(cx);
     if (later || at_ + 1 == streams_.size()) return later;
     later = std::move(streams_.back());

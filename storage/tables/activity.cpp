@@ -1,5 +1,7 @@
 #include "storage/activity.hpp"
 
+#include <memory>
+
 namespace reqld::storage {
 
 std::size_t thread_number() {
@@ -8,9 +10,18 @@ std::size_t thread_number() {
   return number;
 }
 
+TableActivity::Parts* TableActivity::make_parts() {
+  auto made = std::make_unique<Parts>();
+  Parts* expected = nullptr;
+  // Another thread may have been first.
+  return parts_.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel) ? made.release() : expected;
+}
+
 RowCounts TableActivity::counts() const {
   RowCounts sum;
-  for (const Part& part : parts_) {
+  const Parts* const parts = parts_.load(std::memory_order_acquire);
+  if (parts == nullptr) return sum;
+  for (const Part& part : *parts) {
     sum += {.rows_read = part.rows_read.load(std::memory_order_relaxed),
             .bytes_read = part.bytes_read.load(std::memory_order_relaxed),
             .rows_written = part.rows_written.load(std::memory_order_relaxed),
