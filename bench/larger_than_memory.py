@@ -110,7 +110,7 @@ def main():
                 for prober in probers:
                     prober.start()
                 result = point_get(server, connections, options.seconds)
-                waits = ["%.2f, %.2f, %.1f" % prober.finish() for prober in probers]
+                waits = ["%.2f, %.2f, %.1f, %.1f" % prober.finish() for prober in probers]
                 print("%12d %10.0f %10.0f %8.1f %8.2f %8.2f   %-26s %-26s" % (
                     connections, disk, result["ops_per_s"], result["srv_cpu_us_per_op"], result["p50_us"] / 1e3,
                     result["p99_us"] / 1e3, *waits), flush=True)

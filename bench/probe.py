@@ -28,8 +28,8 @@ class Prober(threading.Thread):
                 time.sleep(0.002)
 
     def finish(self):
-        """p50, p99 and the longest, in ms."""
+        """p50, p99, p99.9 and the longest, in ms."""
         self.stop.set()
         self.join()
         times = sorted(self.times)
-        return tuple(1e3 * times[min(len(times) - 1, int(len(times) * p))] for p in (0.5, 0.99, 1))
+        return tuple(1e3 * times[min(len(times) - 1, int(len(times) * p))] for p in (0.5, 0.99, 0.999, 1))

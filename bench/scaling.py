@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""How point reads scale: with the cores of the server, with the rows of the table, and beside long scans.
+"""How point reads scale: with the cores of the server, with the rows of the table, and beside long scans and writes.
 
 The load generator shares the machine: where it has no core of its own, look at the CPU that a read takes, not at the rate.
 """
 
 import argparse
 import pathlib
+import socket
+import subprocess
 import sys
 import threading
 import time
+import types
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
@@ -45,7 +48,9 @@ def main():
                     rows, cores, result["ops_per_s"], result["srv_cpu_us_per_op"], result["p99_us"] / 1e3,
                     result["p999_us"] / 1e3), flush=True)
                 if rows == options.rows[-1]:
+                    beside_echo(reqlload, measure, server, rows)
                     beside_scans(server, options.seconds)
+                    beside_mixed_load(measure, server, rows)
 
 
 def beside_scans(server, seconds):
@@ -67,11 +72,42 @@ def beside_scans(server, seconds):
         for thread in (*threads, prober):
             thread.start()
         time.sleep(seconds)
-        p50, p99, longest = prober.finish()
+        waits = prober.finish()
         stop.set()
         for thread in threads:
             thread.join()
-        print("a row beside %d scans: p50 %.2f, p99 %.2f, longest %.1f ms" % (scanners, p50, p99, longest), flush=True)
+        print("a row beside %d scans: p50 %.2f, p99 %.2f, p99.9 %.2f, longest %.1f ms" % (scanners, *waits), flush=True)
+
+
+def beside_mixed_load(measure, server, rows):
+    """A row read again and again beside reads and updates, from a little of them to as many as there can be."""
+    mixed = ("--workload", "mixed_ycsb_a", "--conns")
+    capacity = measure(server, rows, *mixed, 64)["ops_per_s"]
+    for connections in (1, 2, 4, 8, 16, 32, 64):
+        prober = Prober(server.port, [16, [table_of_load(server), "k000000001"]])
+        prober.start()
+        result = measure(server, rows, *mixed, connections)
+        print("a row beside a mixed load of %3.0f %%: p50 %.2f, p99 %.2f, p99.9 %.2f, longest %.1f ms" % (
+            100 * result["ops_per_s"] / capacity, *prober.finish()), flush=True)
+
+
+def beside_echo(reqlload, measure, server, rows):
+    """The same reads, answered by a server that only echoes."""
+    read = ("--workload", "point_get", "--conns", 128, "--pipeline", 1)
+    with socket.socket() as free:
+        free.bind((server.host, 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([reqlload, "--null-server", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        echo = types.SimpleNamespace(port=port, process=process)
+        for _ in range(2):
+            reached = measure(server, rows, *read)["ops_per_s"]
+            limit = measure(echo, rows, *read)["ops_per_s"]
+            print("128 connections, 1 query each: %.0f reads/s, of an echo server %.0f: %.0f %%" % (
+                reached, limit, 100 * reached / limit), flush=True)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def table_of_load(server):
