@@ -42,7 +42,12 @@ class Crew {
       const std::lock_guard lock(mutex_);
       ++running_;
     }
-    suspender_->share(std::move(turn));
+    try {
+      suspender_->share(std::move(turn));
+    } catch (...) {
+      end();
+      throw;
+    }
   }
   /// The caller touches nothing of the fold any more.
   void end() {
@@ -287,10 +292,9 @@ bool read_rows(Context& cx, Ref<Stream>& rows, const BatchLimits& limits, Batch&
   Part first(crew, *rows, findings);
   read_first(cx, crew, first, findings, Wait::kForATurn);
   if (!first.has_parts_behind()) return !first.ended();
-  std::vector<Ref<Stream>> left;
-  if (!first.ended()) left.push_back(rows);
-  first.leave(left);
-  rows = concat_streams(std::move(left));
+  std::vector<Ref<Stream>> behind;
+  first.leave(behind);
+  rows = first.ended() ? concat_streams(std::move(behind)) : append_streams(std::move(rows), std::move(behind));
   return true;
 }
 

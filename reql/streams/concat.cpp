@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <memory>
+#include <utility>
 
 namespace reqld::reql {
 
@@ -30,6 +32,10 @@ class ConcatStream : public Stream {
       streams_[at_++] = {};
     }
     return false;
+  }
+  void append(std::vector<Ref<Stream>> more) {
+    streams_.erase(streams_.begin(), streams_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
+    std::move(more.begin(), more.end(), std::back_inserter(streams_));
   }
   Ref<Stream> split(Context& cx) override {
     // Some of these may hold rows that were read ahead: there is to be an end to that.
@@ -115,6 +121,15 @@ Ref<Stream> concat_streams(std::vector<Ref<Stream>> streams) {
     return make_ref<FeedUnionStream>(std::move(streams));
   }
   return make_ref<ConcatStream>(std::move(streams));
+}
+
+Ref<Stream> append_streams(Ref<Stream> first, std::vector<Ref<Stream>> more) {
+  if (auto* concat = dynamic_cast<ConcatStream*>(first.get())) {
+    concat->append(std::move(more));
+    return first;
+  }
+  more.insert(more.begin(), std::move(first));
+  return concat_streams(std::move(more));
 }
 
 }  // namespace reqld::reql

@@ -1,4 +1,4 @@
-// Sequences folded by several threads come to what one thread makes of them.
+// Sequences read by several threads come to what one thread makes of them.
 
 #include <doctest/doctest.h>
 
@@ -13,6 +13,8 @@
 
 using namespace reqld;
 using namespace reqld::reql;
+
+TEST_SUITE_BEGIN("threads");
 
 namespace {
 
@@ -240,3 +242,5 @@ TEST_CASE("rows found before an error are delivered, then the error of the first
     CHECK(shared.text.find("\"r\":[\"" + std::to_string(first) + "\"]") != std::string::npos);
   }
 }
+
+TEST_SUITE_END();
