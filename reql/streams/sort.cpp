@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reql/parallel.hpp"
 #include "reql/profile.hpp"
 #include "reql/streams/derived.hpp"
 
@@ -11,30 +12,48 @@ namespace {
 
 constexpr std::size_t kReadRows = 1000;
 
-class Sorter {
+class Sorter : public MergingFold {
  public:
   Sorter(std::vector<OrderKey> keys, const Node* node) : keys_(std::move(keys)), node_(node) {}
 
-  void add(Context& cx, Datum row, std::size_t keep) {
-    rows_.emplace_back(std::move(row));
-    if (rows_.size() > keep) {
+  /// Of all rows only the first so many in their order are wanted.
+  void keep(std::size_t rows) { keep_ = rows; }
+  std::size_t keep() const { return keep_; }
+
+  void add(Context& cx, OrderedRow row) {
+    rows_.push_back(std::move(row));
+    if (rows_.size() > keep_) {
       // Twice as many as wanted are sorted at a time: so each row is looked at a few times only.
-      if (rows_.size() >= 2 * keep + kReadRows) {
+      if (rows_.size() >= 2 * keep_ + kReadRows) {
         sort(cx);
-        rows_.resize(keep);
+        rows_.resize(keep_);
       }
     } else {
       check_size(cx);
       charge_.add(sizeof(OrderedRow));
     }
   }
+  void add(Context& cx, Batch& rows) override {
+    for (Datum& row : rows) add(cx, OrderedRow(std::move(row)));
+  }
+  std::unique_ptr<Fold> split() const override {
+    for (const OrderKey& key : keys_) {
+      if (!key.function->deterministic()) return nullptr;
+    }
+    auto later = std::make_unique<Sorter>(keys_, node_);
+    later->keep(keep_);
+    return later;
+  }
+  void merge(Context& cx, Fold& later) override {
+    for (OrderedRow& row : static_cast<Sorter&>(later).rows_) add(cx, std::move(row));
+  }
 
   std::size_t size() const { return rows_.size(); }
 
   /// Hands over the rows, last first: they are taken from the end.
-  std::vector<OrderedRow> finish(Context& cx, std::size_t keep) {
+  std::vector<OrderedRow> finish(Context& cx) {
     sort(cx);
-    if (rows_.size() > keep) rows_.resize(keep);
+    if (rows_.size() > keep_) rows_.resize(keep_);
     std::reverse(rows_.begin(), rows_.end());
     charge_.clear();
     return std::exchange(rows_, {});
@@ -54,6 +73,7 @@ class Sorter {
 
   const std::vector<OrderKey> keys_;
   const Node* const node_;
+  std::size_t keep_ = SIZE_MAX / 4;
   std::vector<OrderedRow> rows_;
   MemoryCharge charge_;
 };
@@ -76,11 +96,8 @@ class SortStream : public DerivedStream {
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
     if (!read_) {
-      for_each_batch(cx, source(), [&](Batch& batch) {
-        for (Datum& row : batch) sorter_.add(cx, std::move(row), keep_);
-        return true;
-      });
-      rows_ = sorter_.finish(cx, keep_);
+      fold_rows(cx, source(), sorter_);
+      rows_ = sorter_.finish(cx);
       read_ = true;
     }
     return pop_rows(rows_, limits, out);
@@ -89,11 +106,10 @@ class SortStream : public DerivedStream {
   bool is_ordered() const override { return true; }
   // Everything has been read before the first row is handed out.
   bool may_revisit() const override { return false; }
-  void expect_at_most(std::size_t rows) override { keep_ = std::min(keep_, rows); }
+  void expect_at_most(std::size_t rows) override { sorter_.keep(std::min(sorter_.keep(), rows)); }
 
  private:
   Sorter sorter_;
-  std::size_t keep_ = SIZE_MAX / 4;
   std::vector<OrderedRow> rows_;
   bool read_ = false;
 };
@@ -118,7 +134,7 @@ class SortWithinIndexStream : public Stream {
       for (; at_ < read_.size(); ++at_) {
         if (sorter_.size() > 0 && !(read_[at_].value == value_)) break;
         value_ = read_[at_].value;
-        sorter_.add(cx, std::move(read_[at_].document), SIZE_MAX / 4);
+        sorter_.add(cx, OrderedRow(std::move(read_[at_].document)));
       }
       if (at_ < read_.size() || ended_) break;
       read_.clear();
@@ -128,7 +144,7 @@ class SortWithinIndexStream : public Stream {
       chunk.max_rows = std::min(kReadRows, std::max<std::size_t>(limits.max_rows + 1, 16));
       ended_ = !entries_->next(cx, chunk, read_);
     }
-    ready_ = sorter_.finish(cx, SIZE_MAX / 4);
+    ready_ = sorter_.finish(cx);
   }
 
   const Ref<IndexCursor> entries_;

@@ -6,6 +6,7 @@
 #include "datum/datum_map.hpp"
 #include "reql/eval.hpp"
 #include "reql/order.hpp"
+#include "reql/parallel.hpp"
 #include "reql/sequence.hpp"
 #include "reql/streams/distinct_values.hpp"
 #include "reql/streams/sort.hpp"
@@ -84,21 +85,37 @@ class FieldValueStep : public RowStep {
   const std::string field_;
 };
 
+class DistinctFold : public MergingFold {
+ public:
+  void add(Context& cx, Batch& rows) override {
+    for (const Datum& row : rows) count(cx, seen_.insert_copy(row));
+  }
+  std::unique_ptr<Fold> split() const override { return std::make_unique<DistinctFold>(); }
+  void merge(Context& cx, Fold& later) override {
+    for (const Datum& row : static_cast<DistinctFold&>(later).seen_.take()) count(cx, seen_.insert(row));
+  }
+  std::vector<Datum> finish() {
+    std::vector<Datum> rows = seen_.take();
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  }
+
+ private:
+  void count(Context& cx, bool is_new) {
+    if (!is_new) return;
+    charge_.add(DatumSet::kElementBytes);
+    check_array_size(cx, seen_.size());
+  }
+
+  DatumSet seen_;
+  MemoryCharge charge_;
+};
+
 /// The distinct rows of a stream in ascending order.
 std::vector<Datum> distinct_rows(Context& cx, Stream& stream) {
-  DatumSet seen;
-  MemoryCharge charge;
-  for_each_batch(cx, stream, [&](Batch& batch) {
-    for (const Datum& row : batch) {
-      if (!seen.insert_copy(row)) continue;
-      charge.add(DatumSet::kElementBytes);
-      check_array_size(cx, seen.size());
-    }
-    return true;
-  });
-  std::vector<Datum> rows = seen.take();
-  std::sort(rows.begin(), rows.end());
-  return rows;
+  DistinctFold fold;
+  fold_rows(cx, stream, fold);
+  return fold.finish();
 }
 
 Value distinct_by_index(Args& args, const Value& v, const std::string& index) {

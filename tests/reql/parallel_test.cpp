@@ -125,7 +125,12 @@ TEST_CASE("folds on several threads answer what one thread does") {
     shares += check_same(process, "[150,[[147,[[39,[[144,[" + kTable + R"(,"g"]],)" + function("[32,[[10,[1]],\"odd\"]]") + R"(]],"n"]]]])");
     shares += check_same(process, "[43,[[39,[[182,[" + kTable + ",[180,[]],[181,[]]]]," + function("[22,[" + row("n") + ",100]]") + "]]]]");
     shares += check_same(process, "[43,[[39,[[41,[" + kTable + "],{\"index\":\"id\"}]," + function("[22,[" + row("n") + ",100]]") + "]]]]");
-    CHECK(shares > 15);
+    // Sorting: those that are equal stay in their order, and of some only the first are wanted.
+    shares += check_same(process, "[33,[[71,[[41,[" + kTable + R"(,"g"]],5000]],"id"]])");
+    shares += check_same(process, "[33,[[71,[[41,[" + kTable + R"(,[74,["g"]],"n"]],7]],"id"]])");
+    shares += check_same(process, "[41,[" + kSmall + "," + function("[27,[" + row("n") + ",100]]") + "]]");
+    shares += check_same(process, "[42,[[38,[" + kTable + "," + function("[28,[" + row("n") + ",999]]") + "]]]]");
+    CHECK(shares > 20);
   }
 }
 
