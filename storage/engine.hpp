@@ -51,6 +51,9 @@ class Snapshot {
   /// Valid until the next get(), and within the snapshot's life. Throws std::runtime_error when the data file cannot be read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
+  /// For tools: tells `problem` what does not fit together in how the engine keeps values, which nobody reads by a key.
+  /// Throws as get() does.
+  virtual void verify(const std::function<void(const std::string&)>& /*problem*/) {}
 };
 
 /// One job's view inside the writer: reads see the newest state, this job's own writes included; nothing is applied when the

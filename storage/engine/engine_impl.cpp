@@ -30,6 +30,9 @@ class SnapshotImpl final : public Snapshot {
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
     return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
   }
+  void verify(const std::function<void(const std::string&)>& problem) override {
+    verify_chunks(txn_, env_.dbi(), problem);
+  }
 
  private:
   LmdbEnv& env_;

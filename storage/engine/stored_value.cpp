@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <unordered_map>
 
 #include "storage/engine/lmdb_env.hpp"
 
@@ -28,6 +29,13 @@ std::uint64_t load_big_endian(std::string_view in) {
 struct CloseCursor {
   void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
 };
+using CursorOwner = std::unique_ptr<MDB_cursor, CloseCursor>;
+
+CursorOwner open_cursor(MDB_txn* txn, MDB_dbi dbi) {
+  MDB_cursor* opened = nullptr;
+  found(mdb_cursor_open(txn, dbi, &opened));
+  return CursorOwner(opened);
+}
 
 }  // namespace
 
@@ -74,9 +82,7 @@ char* ValueBuffer::reserve(std::size_t bytes) {
 std::string_view load_value(MDB_txn* txn, MDB_dbi dbi, std::string_view stored, ValueBuffer& buffer) {
   const std::optional<ChunkedValue> chunked = decode_chunked(stored);
   if (!chunked) return stored;
-  MDB_cursor* opened = nullptr;
-  found(mdb_cursor_open(txn, dbi, &opened));
-  const std::unique_ptr<MDB_cursor, CloseCursor> cursor(opened);
+  const CursorOwner cursor = open_cursor(txn, dbi);
   char* const data = buffer.reserve(chunked->bytes);
   std::uint64_t have = 0;
   const std::string first = chunk_key(chunked->id, 0);
@@ -91,6 +97,42 @@ std::string_view load_value(MDB_txn* txn, MDB_dbi dbi, std::string_view stored, 
   }
   if (have != chunked->bytes) throw std::runtime_error("storage: a large value is not whole");
   return {data, chunked->bytes};
+}
+
+void verify_chunks(MDB_txn* txn, MDB_dbi dbi, const std::function<void(const std::string&)>& problem) {
+  struct Value {
+    std::uint64_t bytes = 0;
+    std::uint64_t found = 0;
+    std::uint64_t chunks = 0;
+  };
+  std::unordered_map<std::uint64_t, Value> values;
+  const CursorOwner cursor = open_cursor(txn, dbi);
+  MDB_val key{};
+  MDB_val value{};
+  bool more = found(mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST));
+  const auto next = [&] { more = found(mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)); };
+  for (; more && to_view(key) < kChunkKeys; next()) {
+    const auto chunked = decode_chunked(to_view(value));
+    if (!chunked) continue;
+    if (!values.try_emplace(chunked->id, Value{.bytes = chunked->bytes}).second)
+      problem("Two values have the same chunks, of number " + std::to_string(chunked->id) + ".");
+  }
+  for (; more; next()) {
+    const auto id = id_of_chunk(to_view(key));
+    const auto of = id ? values.find(*id) : values.end();
+    if (of == values.end()) {
+      problem("A chunk belongs to no value" + (id ? ", number " + std::to_string(*id) : std::string()) + ".");
+      continue;
+    }
+    if (to_view(key) != chunk_key(*id, static_cast<std::uint32_t>(of->second.chunks++)))
+      problem("A chunk of value " + std::to_string(*id) + " is missing or out of order.");
+    of->second.found += value.mv_size;
+  }
+  for (const auto& [id, v] : values) {
+    if (v.found != v.bytes)
+      problem("The chunks of value " + std::to_string(id) + " have " + std::to_string(v.found) + " bytes, not " +
+              std::to_string(v.bytes) + ".");
+  }
 }
 
 bool found(int code) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,10 @@ class ValueBuffer {
 /// The value that was found as `stored` in `txn`: that, or the content of `buffer`. Throws std::runtime_error when it
 /// cannot be read or is not whole.
 std::string_view load_value(MDB_txn* txn, MDB_dbi dbi, std::string_view stored, ValueBuffer& buffer);
+
+/// Tells `problem` of values whose chunks are not all there, and of chunks without a value. Throws std::runtime_error when the
+/// tree cannot be read.
+void verify_chunks(MDB_txn* txn, MDB_dbi dbi, const std::function<void(const std::string&)>& problem);
 
 /// Whether a read found something. Throws std::runtime_error when the tree cannot be read: that must not look like one
 /// without the key.

@@ -52,6 +52,7 @@ class Checker {
   Checker& operator=(const Checker&) = delete;
 
   CheckReport run() {
+    guarded([this] { snapshot_->verify([this](const std::string& problem) { found("{}", problem); }); });
     check_meta();
     check_catalog();
     check_order_and_owners();

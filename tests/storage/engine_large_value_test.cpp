@@ -196,3 +196,36 @@ TEST_CASE("a directory from before large values is taken over, and hidden from t
   CHECK(versions() == "\2\2");
   CHECK(engine->snapshot()->get("a") == "1");
 }
+
+TEST_CASE("chunks that do not belong together are found") {
+  TempDirectory dir;
+  std::mt19937 random(4);
+  {
+    auto engine = open_engine(dir);
+    for (int i = 0; i < 5; ++i) REQUIRE(put(*engine, "key" + std::to_string(i), random_bytes(random, 60'000)).ok());
+  }
+  const auto problems = [&] {
+    std::string all;
+    auto engine = Engine::open({.directory = dir.path(), .create = false, .read_only = true});
+    REQUIRE(engine.ok());
+    (*engine)->snapshot()->verify([&](const std::string& problem) { all += problem + "\n"; });
+    return all;
+  };
+  CHECK(problems() == "");
+
+  // As if the chunk were another value's.
+  const std::string path = dir.path() + "/data.mdb";
+  std::string data = read_file(path);
+  const std::string key = chunk_key(3, 7);
+  int changed = 0;
+  for (std::size_t at = data.find(key); at != std::string::npos; at = data.find(key, at + 1), ++changed) data[at + 11] = 77;
+  REQUIRE(changed > 0);
+  std::ofstream(path, std::ios::binary).write(data.data(), static_cast<std::streamsize>(data.size()));
+  const std::string found = problems();
+  CHECK_MESSAGE(found.find("A chunk belongs to no value, number 77.") != std::string::npos, found);
+  CHECK_MESSAGE(found.find("A chunk of value 3 is missing or out of order.") != std::string::npos, found);
+  CHECK_MESSAGE(found.find("The chunks of value 3 have ") != std::string::npos, found);
+  auto engine = Engine::open({.directory = dir.path(), .create = false, .read_only = true});
+  REQUIRE(engine.ok());
+  CHECK_THROWS_WITH((*engine)->snapshot()->get("key2"), "storage: a large value is not whole");
+}
