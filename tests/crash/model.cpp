@@ -68,6 +68,8 @@ class Model {
 
   std::string key() {
     std::string out(prefix_bytes_, static_cast<char>(up_to(30) == 0 ? 0xff : 'p'));
+    // Those that begin with four ff are the engine's own.
+    if (out.size() > 3 && out[3] == '\xff') out[3] = '\xfe';
     out += std::to_string(up_to(key_space_));
     if (up_to(50) == 0) out.resize(511, '\0');
     if (up_to(50) == 0) out = std::string(1, static_cast<char>(up_to(255)));
@@ -87,6 +89,7 @@ class Model {
     if (up_to(2) != 0) out.lower = key();
     if (up_to(2) != 0) out.upper = key();
     if (up_to(20) == 0) out.upper += std::string(600, 'z');  // longer than any key
+    if (up_to(20) == 0) out.upper = std::string(1 + up_to(10), '\xff');
     return out;
   }
 
@@ -235,14 +238,15 @@ class Model {
           [promise](Result<Sequence> r) { promise->set_value(std::move(r)); });
     }
     go.set_value();
+    // All of them, whatever comes out: until then they use what is here.
     for (auto& r : results) {
       const auto result = r.get();
-      if (!result && result.error().message != "meant to fail")
-        return "a job failed: " + result.error().message;
+      if (!result && result.error().message != "meant to fail") problem = "a job failed: " + result.error().message;
     }
+    if (problem) return problem;
     map_ = std::move(current);
     sequence_ = engine_->last_sequence();
-    return problem;
+    return std::nullopt;
   }
 
   std::optional<std::string> huge_value() {
