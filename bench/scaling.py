@@ -97,7 +97,8 @@ def beside_echo(reqlload, measure, server, rows):
     with socket.socket() as free:
         free.bind((server.host, 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([reqlload, "--null-server", str(port), "--rows", str(rows)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([reqlload, "--null-server", str(port), "--rows", str(rows)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     try:
         echo = types.SimpleNamespace(port=port, process=process)
         for _ in range(2):

@@ -102,8 +102,7 @@ class Part {
  public:
   Part(Crew& crew, Stream& rows, Fold& fold) : crew_(crew), rows_(&rows), fold_(&fold) {}
   Part(Crew& crew, const Context& cx, Ref<Stream> rows, std::unique_ptr<Fold> fold)
-      : crew_(crew), own_cx_(cx), own_rows_(std::move(rows)), own_fold_(std::move(fold)), rows_(own_rows_.get()),
-        fold_(own_fold_.get()) {
+      : crew_(crew), own_cx_(cx), own_fold_(std::move(fold)), rows_(std::move(rows)), fold_(own_fold_.get()) {
     own_cx_->suspender = nullptr;
   }
 
@@ -172,10 +171,9 @@ class Part {
   }
 
   Crew& crew_;
-  std::optional<Context> own_cx_;
-  Ref<Stream> own_rows_;
+  std::optional<Context> own_cx_;  // but of the first part, as is the fold
   std::unique_ptr<Fold> own_fold_;
-  Stream* const rows_;
+  Ref<Stream> rows_;
   Fold* const fold_;
   Batch batch_;
   steady_clock::time_point began_{};
@@ -238,13 +236,13 @@ class FailureStream : public Stream {
 };
 
 void Part::leave(std::vector<Ref<Stream>>& left) {
-  if (own_rows_) {
+  if (own_fold_) {
     left.push_back(stream_of_rows(static_cast<Findings&>(*fold_).take(), false));
     if (failure_) {
       left.push_back(make_ref<FailureStream>(failure_));
       return;
     }
-    if (!ended_) left.push_back(std::move(own_rows_));
+    if (!ended_) left.push_back(std::move(rows_));
   }
   for (; !later_.empty(); later_.pop_back()) later_.back().leave(left);
 }

@@ -48,7 +48,8 @@ class Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual Sequence sequence() const = 0;
-  /// Valid until the next get(), and within the snapshot's life. Throws std::runtime_error when the data file cannot be read (cursors too).
+  /// Valid until the next get(), and within the snapshot's life. Throws std::runtime_error when the data file cannot be
+  /// read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
   /// For tools: tells `problem` what does not fit together in how the engine keeps values, which nobody reads by a key.

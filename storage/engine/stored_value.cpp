@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "storage/big_endian.hpp"
 #include "storage/engine/lmdb_env.hpp"
 
 namespace reqld::storage {
@@ -14,17 +15,6 @@ namespace {
 constexpr std::string_view kMark("\xff\xfe" "chunked\0", 10);
 constexpr std::size_t kEncodedBytes = kMark.size() + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kChunkKeyBytes = kChunkKeys.size() + sizeof(std::uint64_t) + sizeof(std::uint32_t);
-
-template <typename T>
-void append_big_endian(T v, std::string& out) {
-  for (int shift = 8 * (sizeof v - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
-}
-
-std::uint64_t load_big_endian(std::string_view in) {
-  std::uint64_t v = 0;
-  for (const char c : in.substr(0, sizeof v)) v = v << 8 | static_cast<unsigned char>(c);
-  return v;
-}
 
 struct CloseCursor {
   void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
@@ -41,15 +31,15 @@ CursorOwner open_cursor(MDB_txn* txn, MDB_dbi dbi) {
 
 std::string encode_chunked(const ChunkedValue& value) {
   std::string out(kMark);
-  append_big_endian(value.id, out);
-  append_big_endian(value.bytes, out);
+  append_u64(value.id, out);
+  append_u64(value.bytes, out);
   return out;
 }
 
 std::optional<ChunkedValue> decode_chunked(std::string_view stored) {
   if (stored.size() != kEncodedBytes || !stored.starts_with(kMark)) return std::nullopt;
   stored.remove_prefix(kMark.size());
-  return ChunkedValue{load_big_endian(stored), load_big_endian(stored.substr(sizeof(std::uint64_t)))};
+  return ChunkedValue{load_u64(stored), load_u64(stored.substr(sizeof(std::uint64_t)))};
 }
 
 bool goes_in_chunks(std::string_view value) {
@@ -60,14 +50,14 @@ std::string chunk_key(std::uint64_t id, std::uint32_t number) {
   std::string key;
   key.reserve(kChunkKeyBytes);
   key = kChunkKeys;
-  append_big_endian(id, key);
-  append_big_endian(number, key);
+  append_u64(id, key);
+  append_u32(number, key);
   return key;
 }
 
 std::optional<std::uint64_t> id_of_chunk(std::string_view key) {
   if (key.size() != kChunkKeyBytes || !key.starts_with(kChunkKeys)) return std::nullopt;
-  return load_big_endian(key.substr(kChunkKeys.size()));
+  return load_u64(key.substr(kChunkKeys.size()));
 }
 
 char* ValueBuffer::reserve(std::size_t bytes) {

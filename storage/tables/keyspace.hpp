@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/big_endian.hpp"
 #include "storage/engine.hpp"
 
 namespace reqld::storage {
@@ -30,25 +31,6 @@ inline constexpr std::size_t kSpaceBytes = 4;
 inline constexpr std::size_t kMaxPrimaryKeyBytes = 160;
 /// The largest encoded row, binaries out of line not counted.
 inline constexpr std::size_t kMaxRowBytes = std::size_t{128} << 20;
-
-inline void append_u32(std::uint32_t n, std::string& out) {
-  const char bytes[4] = {static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8),
-                         static_cast<char>(n)};
-  out.append(bytes, 4);
-}
-inline void append_u64(std::uint64_t n, std::string& out) {
-  append_u32(static_cast<std::uint32_t>(n >> 32), out);
-  append_u32(static_cast<std::uint32_t>(n), out);
-}
-/// Big-endian, from at least 4 (8) bytes.
-inline std::uint32_t load_u32(std::string_view bytes) {
-  std::uint32_t n = 0;
-  for (int i = 0; i < 4; ++i) n = n << 8 | static_cast<std::uint8_t>(bytes[i]);
-  return n;
-}
-inline std::uint64_t load_u64(std::string_view bytes) {
-  return std::uint64_t{load_u32(bytes)} << 32 | load_u32(bytes.substr(4));
-}
 
 inline std::string space_key(std::uint32_t space, std::string_view rest = {}) {
   std::string key;
