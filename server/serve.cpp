@@ -143,19 +143,21 @@ int serve(const config::Options& options, bool create) {
   if (control == nullptr) log::warn("{} Backups need the server to be stopped.", control_error);
   std::atomic<bool> serving{true};
   Server server(server_options(options, cores), *assembled.host);
-  std::string ports = fmt::format("driver={}\n", driver.sockets.front().port());
+  const std::uint16_t driver_port = driver.sockets.front().port();
+  std::string ports = fmt::format("driver={}\n", driver_port);
   for (const auto& socket : driver.sockets) log::debug("driver port open at {}", socket.address());
-  log::notice("Listening for client driver connections on port {}", driver.sockets.front().port());
   server.listen(std::move(driver.sockets), driver_tls.context);
+  log::notice("Listening for client driver connections on port {}", driver_port);
   std::optional<AdminHttp> admin;
   if (!http.sockets.empty()) {
-    ports += fmt::format("http={}\n", http.sockets.front().port());
-    log::notice("Listening for administrative HTTP connections on port {}", http.sockets.front().port());
+    const std::uint16_t http_port = http.sockets.front().port();
+    ports += fmt::format("http={}\n", http_port);
     admin.emplace(std::move(http.sockets),
                   AdminHttp::Content{.page = [&] { return status_page(server.counters(), identity); },
                                      .metrics = [&] { return metrics_text(server.counters(), identity); },
                                      .healthy = [&] { return serving.load(); }},
                   http_tls.context);
+    log::notice("Listening for administrative HTTP connections on port {}", http_port);
   }
   RunFile ports_file;
   if (const std::string error = ports_file.write(options.ports_file, ports); !error.empty())
