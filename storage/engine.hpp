@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ class Snapshot {
   /// read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
+  /// A hint that these keys will be read next, so that their places in memory are waited for together. Some dozens at a time.
+  virtual void prefetch(std::span<const std::string_view> /*keys*/) {}
   /// For tools: tells `problem` what does not fit together in how the engine keeps values, which nobody reads by a key.
   /// Throws as get() does.
   virtual void verify(const std::function<void(const std::string&)>& /*problem*/) {}

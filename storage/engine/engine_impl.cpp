@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "storage/engine/cursors.hpp"
+#include "storage/engine/prefetch.hpp"
 #include "storage/engine/replacement.hpp"
 
 namespace reqld::storage {
@@ -29,6 +30,9 @@ class SnapshotImpl final : public Snapshot {
   }
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
     return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
+  }
+  void prefetch(std::span<const std::string_view> keys) override {
+    prefetch_rows(txn_, env_.dbi(), env_.page_size(), keys);
   }
   void verify(const std::function<void(const std::string&)>& problem) override {
     verify_chunks(txn_, env_.dbi(), problem);

@@ -11,50 +11,30 @@
 
 #include "storage/activity.hpp"
 #include "storage/engine/file.hpp"
+#include "storage/engine/lmdb_format.hpp"
 
 namespace reqld::storage {
 namespace {
 
-// The layout of MDB_page's header and MDB_meta in LMDB 0.9, 64-bit: see docs/storage_format.md.
-constexpr std::size_t kPageNumberAt = 0;
-constexpr std::size_t kPageFlagsAt = 10;
-constexpr std::size_t kMagicAt = 16;
-constexpr std::size_t kVersionAt = 20;
-constexpr std::size_t kPageSizeAt = 40;
-constexpr std::size_t kLastPageAt = 136;
-constexpr std::size_t kTransactionAt = 144;
-constexpr std::uint16_t kMetaFlag = 0x08;
-constexpr std::uint32_t kLmdbMagic = 0xBEEFC0DE;
-constexpr std::uint32_t kLmdbDataVersion = 1;
-
 constexpr unsigned kMaxReaders = 16384;
 constexpr std::uint64_t kLargestMap = std::uint64_t{1} << 40;
 constexpr std::uint64_t kSmallestMap = std::uint64_t{1} << 26;
-
-template <typename T>
-T field(const MetaPage& page, std::size_t at) {
-  T v;
-  std::memcpy(&v, page.data() + at, sizeof v);
-  return v;
-}
-
-template <typename T>
-void set_field(MetaPage& page, std::size_t at, T v) {
-  std::memcpy(page.data() + at, &v, sizeof v);
-}
 
 std::string data_path(const std::string& directory) { return directory + "/data.mdb"; }
 
 }  // namespace
 
 MetaInfo read_meta(const MetaPage& page) {
+  const unsigned char* const at = page.data();
   MetaInfo info;
-  info.valid = (field<std::uint16_t>(page, kPageFlagsAt) & kMetaFlag) != 0 &&
-               field<std::uint32_t>(page, kMagicAt) == kLmdbMagic &&
-               field<std::uint32_t>(page, kVersionAt) == kLmdbDataVersion;
-  info.page_size = field<std::uint32_t>(page, kPageSizeAt);
-  info.last_page = field<std::uint64_t>(page, kLastPageAt);
-  info.transaction = field<std::uint64_t>(page, kTransactionAt);
+  info.valid = (lmdb::field<std::uint16_t>(at, lmdb::kPageFlagsAt) & lmdb::kMetaFlag) != 0 &&
+               lmdb::field<std::uint32_t>(at, lmdb::kMagicAt) == lmdb::kMagic &&
+               lmdb::field<std::uint32_t>(at, lmdb::kVersionAt) == lmdb::kDataVersion;
+  info.page_size = lmdb::field<std::uint32_t>(at, lmdb::kPageSizeAt);
+  info.depth = lmdb::field<std::uint16_t>(at, lmdb::kDepthAt);
+  info.root = lmdb::field<std::uint64_t>(at, lmdb::kRootAt);
+  info.last_page = lmdb::field<std::uint64_t>(at, lmdb::kLastPageAt);
+  info.transaction = lmdb::field<std::uint64_t>(at, lmdb::kTransactionAt);
   if (info.page_size < 512 || info.page_size > 65536 || (info.page_size & (info.page_size - 1)) != 0) {
     info.valid = false;
   }
@@ -308,8 +288,8 @@ Result<void> restore_meta(const std::string& directory, const MetaPage& page) {
   const std::uint64_t slot = info.transaction & 1;
   for (std::uint64_t i = 0; i < 2; ++i) {
     MetaPage copy = page;
-    set_field<std::uint64_t>(copy, kPageNumberAt, i);
-    if (i != slot) set_field<std::uint64_t>(copy, kTransactionAt, info.transaction == 0 ? 0 : info.transaction - 1);
+    lmdb::set_field<std::uint64_t>(copy.data(), lmdb::kPageNumberAt, i);
+    if (i != slot) lmdb::set_field<std::uint64_t>(copy.data(), lmdb::kTransactionAt, info.transaction == 0 ? 0 : info.transaction - 1);
     std::vector<unsigned char> whole(info.page_size);
     std::memcpy(whole.data(), copy.data(), copy.size());
     if (auto wrote = file->write_at(i * info.page_size, whole.data(), whole.size()); !wrote) return wrote.error();

@@ -28,6 +28,9 @@ struct MetaInfo {
   std::uint64_t transaction = 0;
   std::uint32_t page_size = 0;
   std::uint64_t last_page = 0;
+  // Of the main database.
+  std::uint64_t root = 0;
+  unsigned depth = 0;  ///< levels of its tree, that of the leaves included
 };
 MetaInfo read_meta(const MetaPage& page);
 

@@ -1,11 +1,18 @@
 #include "storage/tables/index_scan.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "datum/key_codec.hpp"
 #include "storage/tables/reader.hpp"
 
 namespace reqld::storage {
+namespace {
+
+/// Rows that are looked for together.
+constexpr std::size_t kAhead = 16;
+
+}  // namespace
 
 IndexScan::IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index,
                      const KeyRange& values, Direction direction, Reader::Limits limits, bool want_documents,
@@ -97,6 +104,7 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
       continue;
     }
     if (full()) return encode_position(last_);
+    if (want_documents_) look_ahead(*cursor);
     std::optional<Datum> value;
     std::optional<Datum> row;
     if (entry.inexact) {
@@ -110,6 +118,39 @@ std::optional<std::string> IndexScan::run(const std::optional<std::string>& resu
     cursor->next();
   }
   return std::nullopt;
+}
+
+// With a cursor of its own, so that nothing but time depends on it.
+void IndexScan::look_ahead(const Cursor& cursor) {
+  if (looked_ahead_ > 0) {
+    --looked_ahead_;
+    return;
+  }
+  if (limits_.max_rows <= rows_ + 1) return;
+  if (!ahead_) {
+    ahead_ = reader_.snapshot().cursor(whole_space(index_.space), direction_);
+    ahead_->seek(cursor.key());
+    if (!ahead_->valid()) return;
+  }
+  const std::size_t most = std::min(kAhead, limits_.max_rows - rows_);
+  std::string keys;
+  std::array<std::size_t, kAhead> ends;
+  std::size_t n = 0;
+  for (; n < most && ahead_->valid(); ahead_->next()) {
+    const ParsedEntry entry = parse_entry(index_, ahead_->key(), ahead_->value());
+    if (entry.truncated || above(entry.value_key) || below(entry.value_key)) break;
+    if (n == 0) keys.reserve(most * (kSpaceBytes + entry.primary_key.size()));
+    append_u32(table_.space, keys);
+    keys += entry.primary_key;
+    ends[n++] = keys.size();
+  }
+  std::array<std::string_view, kAhead> views;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    views[i] = std::string_view(keys).substr(begin, ends[i] - begin);
+  }
+  reader_.snapshot().prefetch({views.data(), n});
+  looked_ahead_ = n > 0 ? n - 1 : 0;
 }
 
 // Reads on to the end of the cluster, so it may be called again for the next one. Answers false when rows of

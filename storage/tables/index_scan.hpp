@@ -1,6 +1,7 @@
 // One call of Reader::scan_index.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,8 @@ class IndexScan {
   void emit(std::string_view value_key, std::string_view rest, std::string_view primary_key,
             std::optional<Datum> value, std::optional<Datum> row);
   Datum row_of(std::string_view primary_key);
+  /// The rows of the next entries are about to be read: has them looked for together.
+  void look_ahead(const Cursor& cursor);
   std::string encode_position(const Position& position) const;
 
   SnapshotReader& reader_;
@@ -70,6 +73,8 @@ class IndexScan {
   std::size_t rows_ = 0;
   std::size_t value_bytes_ = 0;
   std::size_t document_bytes_ = 0;
+  std::unique_ptr<Cursor> ahead_;  ///< where look_ahead() goes on
+  std::size_t looked_ahead_ = 0;   ///< entries behind the current one whose rows have been looked for
   std::optional<Position> resume_;
   Position last_;
 };
