@@ -3,14 +3,10 @@
 #include <utility>
 
 #include "storage/engine/lmdb_env.hpp"
+#include "storage/engine/lmdb_format.hpp"
+#include "storage/engine/page_writes.hpp"
 
 namespace reqld::storage {
-namespace {
-
-/// Of a page that holds one value of its own.
-constexpr std::size_t kPageHeaderBytes = 16;
-
-}  // namespace
 
 int LmdbWrite::begin(LmdbEnv& env) {
   int rc = mdb_txn_begin(env.env(), nullptr, 0, &txn_);
@@ -18,7 +14,7 @@ int LmdbWrite::begin(LmdbEnv& env) {
     txn_ = nullptr;
     return rc;
   }
-  chunk_bytes_ = env.page_size() - kPageHeaderBytes;
+  chunk_bytes_ = env.page_size() - lmdb::kPageHeaderBytes;
   rc = mdb_cursor_open(txn_, env.dbi(), &cursor_);
   if (rc != 0) {
     cursor_ = nullptr;
@@ -99,6 +95,7 @@ int LmdbWrite::erase_chunks(std::uint64_t id) {
 
 int LmdbWrite::commit() {
   close_cursor();
+  const ShortPageWrites short_writes;
   return mdb_txn_commit(std::exchange(txn_, nullptr));
 }
 
