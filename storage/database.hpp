@@ -241,6 +241,12 @@ class Writer {
   virtual Result<RowWrite> erase(const TableInfo& table, std::string_view key) = 0;
 };
 
+/// Rows that a job will read or write: a hint, so that their places in memory are waited for together.
+struct ExpectedRows {
+  const TableInfo* table = nullptr;
+  std::vector<std::string_view> keys;
+};
+
 struct DatabaseOptions {
   EngineOptions engine;
   std::uint64_t blob_threshold = 16 * 1024;  ///< binaries of at least this many bytes are stored out of line
@@ -268,7 +274,8 @@ class Database {
   using Job = std::function<Result<void>(Writer&)>;
   using Done = Engine::Done;
   /// See Engine::submit for threads, order and repeated runs.
-  virtual void submit(Job job, Durability durability, Done done) = 0;
+  virtual void submit(Job job, Durability durability, Done done, const ExpectedRows& expected) = 0;
+  void submit(Job job, Durability durability, Done done) { submit(std::move(job), durability, std::move(done), {}); }
 
   // Catalog changes: hard, answered through `done`, visible in catalog() before that. kExists/kNotFound name
   // what.

@@ -115,7 +115,9 @@ class Engine {
   virtual ~Engine() = default;
 
   virtual std::unique_ptr<Snapshot> snapshot() = 0;
-  virtual void submit(Job job, Durability durability, Done done) = 0;
+  /// `expected`: keys that the job will look up or write. A hint only, see Snapshot::prefetch.
+  virtual void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) = 0;
+  void submit(Job job, Durability durability, Done done) { submit(std::move(job), durability, std::move(done), {}); }
   /// Waits until everything committed before the call is on disk.
   virtual void sync(Done done) = 0;
   virtual void set_commit_listener(CommitListener listener) = 0;

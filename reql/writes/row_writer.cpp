@@ -215,6 +215,9 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
       };
     }
   }
+  storage::ExpectedRows expected{table_->stored().get(), {}};
+  expected.keys.reserve(rows.size());
+  for (const RowWriteRequest& row : rows) expected.keys.emplace_back(row.encoded_key);
   std::vector<RowOutcome> outcomes;
   std::optional<EvalError> failure;
   const storage::Durability durability = options_.durability.value_or(table_->stored()->durability);
@@ -234,7 +237,7 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
           }
           return {};
         },
-        durability, std::move(done));
+        durability, std::move(done), expected);
   });
   if (failure) throw EvalError(*failure);
   if (!result) throw_storage_error(result.error());

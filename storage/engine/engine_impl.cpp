@@ -17,6 +17,9 @@ using std::chrono::steady_clock;
 /// How long a batch may go on taking jobs in before it commits.
 constexpr auto kBatchTime = std::chrono::milliseconds(10);
 
+/// Keys that are looked for together, as long as there is another job.
+constexpr std::size_t kAhead = 16;
+
 class SnapshotImpl final : public Snapshot {
  public:
   SnapshotImpl(LmdbEnv& env, Sequence offset) : env_(env), txn_(env.acquire_read()), offset_(offset) {}
@@ -32,7 +35,7 @@ class SnapshotImpl final : public Snapshot {
     return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
   }
   void prefetch(std::span<const std::string_view> keys) override {
-    prefetch_rows(txn_, env_.dbi(), env_.page_size(), keys);
+    prefetch_rows({env_.map(txn_), env_.page_size(), mdb_txn_id(txn_)}, keys);
   }
   void verify(const std::function<void(const std::string&)>& problem) override {
     verify_chunks(txn_, env_.dbi(), problem);
@@ -177,7 +180,7 @@ EngineImpl::~EngineImpl() {
 
 std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, sequence_offset_); }
 
-void EngineImpl::submit(Job job, Durability durability, Done done) {
+void EngineImpl::submit(Job job, Durability durability, Done done, std::vector<std::string> expected) {
   std::optional<Error> refused;
   if (log_ == nullptr) refused = Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"};
   if (!refused) {
@@ -185,7 +188,7 @@ void EngineImpl::submit(Job job, Durability durability, Done done) {
     if (stopping_) {
       refused = Error{ErrorKind::kCancelled, "the database is closing"};
     } else {
-      queue_.push_back({std::move(job), durability, std::move(done)});
+      queue_.push_back({std::move(job), durability, std::move(done), std::move(expected)});
       if (queue_.size() == 1) queue_wake_.notify_one();
       return;
     }
@@ -350,6 +353,17 @@ Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint6
   return error;
 }
 
+std::size_t EngineImpl::look_ahead(const std::vector<Request>& requests, std::size_t first) {
+  expected_.clear();
+  std::size_t count = 0;
+  while (first + count < requests.size() && expected_.size() < kAhead) {
+    for (const std::string& key : requests[first + count].expected) expected_.emplace_back(key);
+    ++count;
+  }
+  env_->prefetch_newest(expected_);
+  return count;
+}
+
 std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t first) {
   const Sequence sequence = last_sequence() + 1;
   const auto until = steady_clock::now() + kBatchTime;
@@ -365,7 +379,9 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
     failed = begun.error();
   }
   std::size_t count = 0;
+  std::size_t looked_ahead = 0;
   while (first + count < requests.size()) {
+    if (count >= looked_ahead && !failed) looked_ahead = count + look_ahead(requests, first + count);
     Request& request = requests[first + count++];
     Outcome& outcome = outcomes_.emplace_back();
     outcome.request = &request;

@@ -141,7 +141,8 @@ class EngineImpl final : public Engine {
   ~EngineImpl() override;
 
   std::unique_ptr<Snapshot> snapshot() override;
-  void submit(Job job, Durability durability, Done done) override;
+  using Engine::submit;
+  void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) override;
   void sync(Done done) override;
   void set_commit_listener(CommitListener listener) override;
   std::size_t max_key_size() const override { return env_->max_key_size(); }
@@ -157,6 +158,7 @@ class EngineImpl final : public Engine {
     Job job;
     Durability durability = Durability::kHard;
     Done done;
+    std::vector<std::string> expected;
   };
   struct Outcome {
     Request* request = nullptr;
@@ -165,6 +167,8 @@ class EngineImpl final : public Engine {
   };
 
   void writer_loop();
+  /// Has the keys that the next jobs expect looked for together; answers for how many jobs.
+  std::size_t look_ahead(const std::vector<Request>& requests, std::size_t first);
   std::size_t run_batch(std::vector<Request>& requests, std::size_t first);
   Result<void> run_job(Request& request, Sequence sequence, std::uint64_t& changed);
   Result<void> begin_write();
@@ -211,6 +215,7 @@ class EngineImpl final : public Engine {
   LmdbWrite write_;
   bool kept_readable_ = false;
   EntryBuffer entries_;
+  std::vector<std::string_view> expected_;
   Overlay overlay_;
   std::vector<Outcome> outcomes_;
   std::uint64_t written_keys_ = 0;

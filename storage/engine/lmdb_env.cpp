@@ -12,6 +12,7 @@
 #include "storage/activity.hpp"
 #include "storage/engine/file.hpp"
 #include "storage/engine/lmdb_format.hpp"
+#include "storage/engine/prefetch.hpp"
 
 namespace reqld::storage {
 namespace {
@@ -206,6 +207,35 @@ void LmdbEnv::unpin(MDB_txn* txn) {
   if (txn != nullptr) mdb_txn_abort(txn);
 }
 
+// LMDB does not tell; but every page knows its number, and a value lies in a page or behind the header of its first one.
+const char* LmdbEnv::map(MDB_txn* reading) {
+  if (const char* known = map_.load(std::memory_order_relaxed)) return known;
+  MDB_cursor* cursor = nullptr;
+  if (mdb_cursor_open(reading, dbi_, &cursor) != 0) return nullptr;
+  MDB_val key{};
+  MDB_val value{};
+  const char* map = nullptr;
+  if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) == 0) {
+    const char* const at = static_cast<const char*>(value.mv_data);
+    const char* const page = at - reinterpret_cast<std::uintptr_t>(at) % page_size_;
+    map = page - lmdb::field<std::uint64_t>(page, lmdb::kPageNumberAt) * page_size_;
+    map_.store(map, std::memory_order_relaxed);
+  }
+  mdb_cursor_close(cursor);
+  return map;
+}
+
+void LmdbEnv::prefetch_newest(std::span<const std::string_view> keys) {
+  if (keys.empty()) return;
+  const char* map = map_.load(std::memory_order_relaxed);
+  if (map == nullptr) {
+    MDB_txn* const reading = acquire_read();
+    map = this->map(reading);
+    release_read(reading);
+  }
+  prefetch_rows({map, page_size_, last_transaction()}, keys);
+}
+
 Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std::string_view call) {
   using std::chrono::milliseconds;
   using std::chrono::steady_clock;
@@ -239,7 +269,12 @@ Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std:
 }
 
 Result<void> LmdbEnv::grow() {
-  return without_snapshots([this] { return mdb_env_set_mapsize(env_, map_bytes() * 2); }, "mmap");
+  return without_snapshots(
+      [this] {
+        map_.store(nullptr, std::memory_order_relaxed);
+        return mdb_env_set_mapsize(env_, map_bytes() * 2);
+      },
+      "mmap");
 }
 
 bool LmdbEnv::panicked() const {
@@ -257,6 +292,7 @@ Result<void> LmdbEnv::reopen_for_reading() {
           shard.idle.clear();
         }
         const std::uint64_t map = map_bytes();
+        map_.store(nullptr, std::memory_order_relaxed);
         mdb_env_close(env_);
         return open_env(MDB_NOTLS | MDB_NORDAHEAD | MDB_RDONLY | MDB_NOLOCK, map);
       },
@@ -288,8 +324,9 @@ Result<void> restore_meta(const std::string& directory, const MetaPage& page) {
   const std::uint64_t slot = info.transaction & 1;
   for (std::uint64_t i = 0; i < 2; ++i) {
     MetaPage copy = page;
+    const std::uint64_t transaction = i == slot || info.transaction == 0 ? info.transaction : info.transaction - 1;
     lmdb::set_field<std::uint64_t>(copy.data(), lmdb::kPageNumberAt, i);
-    if (i != slot) lmdb::set_field<std::uint64_t>(copy.data(), lmdb::kTransactionAt, info.transaction == 0 ? 0 : info.transaction - 1);
+    lmdb::set_field<std::uint64_t>(copy.data(), lmdb::kTransactionAt, transaction);
     std::vector<unsigned char> whole(info.page_size);
     std::memcpy(whole.data(), copy.data(), copy.size());
     if (auto wrote = file->write_at(i * info.page_size, whole.data(), whole.size()); !wrote) return wrote.error();

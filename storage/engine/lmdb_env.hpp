@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,11 @@ class LmdbEnv {
   MDB_txn* acquire_read();
   void release_read(MDB_txn* txn);
 
+  /// Where the data file is mapped, for as long as `reading`, a read transaction, lasts; nullptr while nothing is stored.
+  const char* map(MDB_txn* reading);
+  /// Asks the CPU for rows of the newest version. A hint. On the writer's thread.
+  void prefetch_newest(std::span<const std::string_view> keys);
+
   /// A read transaction that only keeps its version's pages from being reused; never used to read, so it may live
   /// through a growth of the map. nullptr: error.
   MDB_txn* pin();
@@ -106,6 +112,7 @@ class LmdbEnv {
   int data_fd_ = -1;
   std::size_t max_key_size_ = 0;
   std::uint64_t page_size_ = 0;
+  std::atomic<const char*> map_{nullptr};  ///< once somebody wanted to know
 
   // Snapshots in use, and the gate that a growth of the map closes for them.
   std::atomic<bool> gate_closed_{false};

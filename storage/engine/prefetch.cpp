@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 
@@ -16,7 +17,7 @@ constexpr std::size_t kAtOnce = 16;
 
 constexpr std::size_t kCacheLine = 64;
 
-/// Where the pages of a snapshot are. They are read without trusting them.
+/// Where the pages of a version are. They are read without trusting them: the file may be damaged.
 struct Pages {
   const char* map;
   std::size_t page_size;
@@ -120,25 +121,22 @@ std::size_t descend_together(std::span<Descent> descents, unsigned depth) {
 
 }  // namespace
 
-std::size_t prefetch_rows(MDB_txn* txn, MDB_dbi dbi, std::size_t page_size, std::span<const std::string_view> keys) {
-  if (keys.size() < 2) return 0;
-  // LMDB does not tell where its map is; but every page knows its number.
-  MDB_val key = to_val(keys.front());
-  MDB_val value{};
-  if (mdb_get(txn, dbi, &key, &value) != 0) return 0;
-  const char* const in_page = static_cast<const char*>(value.mv_data);
-  const char* const first_page = in_page - reinterpret_cast<std::uintptr_t>(in_page) % page_size;
-  const char* const map = first_page - lmdb::field<std::uint64_t>(first_page, lmdb::kPageNumberAt) * page_size;
-
-  const std::uint64_t transaction = mdb_txn_id(txn);
-  MetaPage meta;
-  std::memcpy(meta.data(), map + transaction % 2 * page_size, meta.size());
-  const MetaInfo info = read_meta(meta);
-  if (!info.valid || info.transaction != transaction) return 0;
+std::size_t prefetch_rows(const Version& version, std::span<const std::string_view> keys) {
+  if (version.map == nullptr) return 0;
+  const auto meta_of = [&](std::uint64_t transaction) {
+    MetaPage page;
+    std::memcpy(page.data(), version.map + transaction % 2 * version.page_size, page.size());
+    return read_meta(page);
+  };
+  const MetaInfo info = meta_of(version.transaction);
+  // As long as the next commit has not written the other meta page, the one after that does not write over this one.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (!info.valid || info.transaction != version.transaction) return 0;
+  if (meta_of(version.transaction + 1).transaction > version.transaction) return 0;
 
   std::size_t found = 0;
-  const Pages pages{map, page_size, info.last_page};
-  for (keys = keys.subspan(1); !keys.empty(); keys = keys.subspan(std::min(keys.size(), kAtOnce))) {
+  const Pages pages{version.map, version.page_size, info.last_page};
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kAtOnce))) {
     const std::size_t count = std::min(keys.size(), kAtOnce);
     std::array<Descent, kAtOnce> descents;
     for (std::size_t i = 0; i < count; ++i) descents[i] = Descent(pages, info.root, keys[i]);

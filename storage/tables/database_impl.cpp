@@ -11,6 +11,9 @@ namespace reqld::storage {
 
 namespace {
 
+/// The rows of so many keys fit in the caches of a core; those of more would push each other out.
+constexpr std::size_t kMostExpected = 128;
+
 std::uint64_t random_number() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
@@ -127,12 +130,16 @@ std::unique_ptr<Reader> DatabaseImpl::reader() {
   return std::make_unique<SnapshotReader>(*engine_, *blobs_);
 }
 
-void DatabaseImpl::submit(Job job, Durability durability, Done done) {
+void DatabaseImpl::submit(Job job, Durability durability, Done done, const ExpectedRows& expected) {
+  std::vector<std::string> keys;
+  const std::size_t count = std::min(expected.keys.size(), kMostExpected);
+  keys.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) keys.push_back(space_key(expected.table->space, expected.keys[i]));
   submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability,
-               std::move(done));
+               std::move(done), std::move(keys));
 }
 
-void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) {
+void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done, std::vector<std::string> expected) {
   auto outcome = std::make_shared<JobOutcome>();
   engine_->submit([this, outcome, job = std::move(job)](WriteTxn& txn) { return run(outcome, job, txn); },
                   durability,
@@ -142,7 +149,8 @@ void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) 
                       for (const auto& [table, counts] : outcome->activity)
                         table->wrote(counts.rows_written, counts.bytes_written);
                     if (done) done(std::move(result));
-                  });
+                  },
+                  std::move(expected));
 }
 
 Result<Sequence> DatabaseImpl::run_inner(InnerJob job, Durability durability) {

@@ -28,7 +28,8 @@ class DatabaseImpl final : public Database {
   Uuid id() const override { return id_; }
   std::shared_ptr<const Catalog> catalog() const override;
   std::unique_ptr<Reader> reader() override;
-  void submit(Job job, Durability durability, Done done) override;
+  using Database::submit;
+  void submit(Job job, Durability durability, Done done, const ExpectedRows& expected) override;
 
   void create_db(const std::string& name, Done done) override;
   void drop_db(const Uuid& db, Done done) override;
@@ -56,7 +57,7 @@ class DatabaseImpl final : public Database {
 
   /// A job of storage itself: sees the JobWriter, and may add to the outcome what changed.
   using InnerJob = std::function<Result<void>(JobWriter&, JobOutcome&)>;
-  void submit_inner(InnerJob job, Durability durability, Done done);
+  void submit_inner(InnerJob job, Durability durability, Done done, std::vector<std::string> expected = {});
   /// The same, waiting for it. Not on an engine thread.
   Result<Sequence> run_inner(InnerJob job, Durability durability);
 

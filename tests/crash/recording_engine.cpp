@@ -46,7 +46,7 @@ class RecordingEngine final : public Engine {
       : engine_(std::move(engine)), history_(history) {}
 
   std::unique_ptr<Snapshot> snapshot() override { return engine_->snapshot(); }
-  void submit(Job job, Durability durability, Done done) override {
+  void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) override {
     engine_->submit(
         [job = std::move(job), this](WriteTxn& txn) -> Result<void> {
           RecordingTxn recording(txn);
@@ -54,7 +54,7 @@ class RecordingEngine final : public Engine {
           if (ran && !recording.writes().writes.empty()) history_.add(txn.sequence(), recording.writes());
           return ran;
         },
-        durability, std::move(done));
+        durability, std::move(done), std::move(expected));
   }
   void sync(Done done) override { engine_->sync(std::move(done)); }
   void set_commit_listener(CommitListener listener) override {

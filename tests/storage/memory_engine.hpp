@@ -42,7 +42,7 @@ class MemoryEngine final : public Engine {
     std::lock_guard lock(mutex_);
     return std::make_unique<MemorySnapshot>(disk_->map, disk_->sequence);
   }
-  void submit(Job job, Durability, Done done) override {
+  void submit(Job job, Durability, Done done, std::vector<std::string>) override {
     {
       std::lock_guard lock(mutex_);
       queue_.push_back({std::move(job), std::move(done)});
