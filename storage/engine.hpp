@@ -53,12 +53,15 @@ class Snapshot {
   /// read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
-  /// A hint that these keys will be read next, so that their places in memory are waited for together. Some dozens at a time.
+  /// A hint that these keys will be read next, so that their places in memory are waited for together.
   virtual void prefetch(std::span<const std::string_view> /*keys*/) {}
   /// For tools: tells `problem` what does not fit together in how the engine keeps values, which nobody reads by a key.
   /// Throws as get() does.
   virtual void verify(const std::function<void(const std::string&)>& /*problem*/) {}
 };
+
+/// As many keys as are best looked for together: with more, their rows would push each other out of the nearest cache.
+inline constexpr std::size_t kPrefetchKeys = 16;
 
 /// One job's view inside the writer: reads see the newest state, this job's own writes included; nothing is applied when the
 /// job fails. On the writer thread only, within the job.

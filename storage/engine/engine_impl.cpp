@@ -17,9 +17,6 @@ using std::chrono::steady_clock;
 /// How long a batch may go on taking jobs in before it commits.
 constexpr auto kBatchTime = std::chrono::milliseconds(10);
 
-/// Keys that are looked for together, as long as there is another job.
-constexpr std::size_t kAhead = 16;
-
 class SnapshotImpl final : public Snapshot {
  public:
   SnapshotImpl(LmdbEnv& env, Sequence offset) : env_(env), txn_(env.acquire_read()), offset_(offset) {}
@@ -356,7 +353,7 @@ Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint6
 std::size_t EngineImpl::look_ahead(const std::vector<Request>& requests, std::size_t first) {
   expected_.clear();
   std::size_t count = 0;
-  while (first + count < requests.size() && expected_.size() < kAhead) {
+  while (first + count < requests.size() && expected_.size() < kPrefetchKeys) {
     for (const std::string& key : requests[first + count].expected) expected_.emplace_back(key);
     ++count;
   }

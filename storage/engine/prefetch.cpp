@@ -6,14 +6,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "storage/engine.hpp"
 #include "storage/engine/lmdb_env.hpp"
 #include "storage/engine/lmdb_format.hpp"
 
 namespace reqld::storage {
 namespace {
-
-/// More than the CPU can wait for at once would push each other out.
-constexpr std::size_t kAtOnce = 16;
 
 constexpr std::size_t kCacheLine = 64;
 
@@ -136,9 +134,9 @@ std::size_t prefetch_rows(const Version& version, std::span<const std::string_vi
 
   std::size_t found = 0;
   const Pages pages{version.map, version.page_size, info.last_page};
-  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kAtOnce))) {
-    const std::size_t count = std::min(keys.size(), kAtOnce);
-    std::array<Descent, kAtOnce> descents;
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchKeys))) {
+    const std::size_t count = std::min(keys.size(), kPrefetchKeys);
+    std::array<Descent, kPrefetchKeys> descents;
     for (std::size_t i = 0; i < count; ++i) descents[i] = Descent(pages, info.root, keys[i]);
     found += descend_together({descents.data(), count}, info.depth);
   }

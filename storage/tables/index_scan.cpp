@@ -7,12 +7,6 @@
 #include "storage/tables/reader.hpp"
 
 namespace reqld::storage {
-namespace {
-
-/// Rows that are looked for together.
-constexpr std::size_t kAhead = 16;
-
-}  // namespace
 
 IndexScan::IndexScan(SnapshotReader& reader, const TableInfo& table, const IndexInfo& index,
                      const KeyRange& values, Direction direction, Reader::Limits limits, bool want_documents,
@@ -132,9 +126,9 @@ void IndexScan::look_ahead(const Cursor& cursor) {
     ahead_->seek(cursor.key());
     if (!ahead_->valid()) return;
   }
-  const std::size_t most = std::min(kAhead, limits_.max_rows - rows_);
+  const std::size_t most = std::min(kPrefetchKeys, limits_.max_rows - rows_);
   std::string keys;
-  std::array<std::size_t, kAhead> ends;
+  std::array<std::size_t, kPrefetchKeys> ends;
   std::size_t n = 0;
   for (; n < most && ahead_->valid(); ahead_->next()) {
     const ParsedEntry entry = parse_entry(index_, ahead_->key(), ahead_->value());
@@ -144,7 +138,7 @@ void IndexScan::look_ahead(const Cursor& cursor) {
     keys += entry.primary_key;
     ends[n++] = keys.size();
   }
-  std::array<std::string_view, kAhead> views;
+  std::array<std::string_view, kPrefetchKeys> views;
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t begin = i == 0 ? 0 : ends[i - 1];
     views[i] = std::string_view(keys).substr(begin, ends[i] - begin);
