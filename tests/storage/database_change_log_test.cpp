@@ -13,7 +13,7 @@ Datum settings(const std::string& change_log) {
 
 std::shared_ptr<const TableInfo> configure(TestDatabase& db, const TableInfo& table,
                                            const std::string& change_log) {
-  const auto done = db.wait([&](Engine::Done done) {
+  const auto altered = db.wait([&](Engine::Done done) {
     db->alter_table(
         table.id,
         [&](TableInfo& info) -> Result<void> {
@@ -22,7 +22,7 @@ std::shared_ptr<const TableInfo> configure(TestDatabase& db, const TableInfo& ta
         },
         std::move(done));
   });
-  REQUIRE_MESSAGE(done.ok(), done.error().message);
+  REQUIRE_MESSAGE(altered.ok(), altered.error().message);
   return db.find(table.name);
 }
 
