@@ -70,6 +70,10 @@ class QuerySuspender : public Suspender {
     const Away away(*this);
     inner_.move_to_pool();
   }
+  void gather(const storage::RowPlace& row) override {
+    const Away away(*this);
+    inner_.gather(row);
+  }
   const char* stack_floor() const override { return inner_.stack_floor(); }
   void yield() override {
     const Away away(*this);

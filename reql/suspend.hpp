@@ -6,6 +6,10 @@
 #include <optional>
 #include <utility>
 
+namespace reqld::storage {
+struct RowPlace;
+}
+
 namespace reqld::reql {
 
 /// The execution context of one running query, as the evaluator sees it: direct-style code that can park.
@@ -25,6 +29,10 @@ class Suspender {
 
   /// The lowest address of the stack the query runs on: how deep an evaluation may recurse. Constant through the query's life.
   virtual const char* stack_floor() const = 0;
+
+  /// The query will read `row` next. Where more queries of its thread are about to read one, it parks until all of them are
+  /// there, so that their places in memory are waited for together. `row` must stay as it is until this returns.
+  virtual void gather(const storage::RowPlace& /*row*/) {}
 
   /// Lets other work of the same thread run: for long evaluations, at batch boundaries.
   virtual void yield() = 0;

@@ -217,8 +217,10 @@ class StoredTable : public Table {
   std::string primary_key() const override { return info_->primary_key; }
   Datum get(Context& cx, const Datum& key) override {
     require_read(cx);
+    const std::string primary_key = to_primary_key(key);
+    if (cx.suspender) cx.suspender->gather({info_.get(), primary_key});
     const ProfiledTask task(cx.profile, kPointRead);
-    auto row = cx.database().reader()->get(*info_, to_primary_key(key));
+    auto row = cx.database().reader()->get(*info_, primary_key);
     return row ? std::move(*row) : Datum();
   }
   std::uint64_t count(Context& cx) override {

@@ -37,6 +37,8 @@ class ReqlHost final : public QueryHost, private reql::ServerView {
     return reql::make_query(engine_, client, std::move(body));
   }
 
+  void prefetch(std::span<const storage::RowPlace> rows) override { engine_.database().reader()->prefetch(rows); }
+
   protocol::Credentials credentials(const std::string& user) override {
     auto stored = engine_.scram_credentials(user);
     return {stored.known, std::move(stored.salt), stored.iterations, std::move(stored.salted_password)};

@@ -24,6 +24,7 @@
 #define REQLD_TSAN 1
 #endif
 #ifdef REQLD_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef REQLD_TSAN
@@ -85,6 +86,10 @@ std::unique_ptr<Coroutine> Coroutine::create(EventLoop& home, WorkerPool& pool, 
   Coroutine& c = *coroutine;
   c.context_->stack = std::move(stack);
   const Stack& s = c.context_->stack;
+#ifdef REQLD_ASAN
+  // A thread that had its stack here may have left marks of its last frames.
+  ASAN_UNPOISON_MEMORY_REGION(s.bottom(), s.usable_bytes());
+#endif
   context::stack_context where;
   where.size = s.usable_bytes();
   where.sp = s.top();
@@ -149,6 +154,9 @@ void Coroutine::resume() {
         if (before == Wait::kResumed) continue;
         return;
       }
+      case Exit::kGathered:
+        owner_.gathered(*this, *next_row_);
+        return;
       case Exit::kToPool:
       case Exit::kYielded:
         enqueue();
@@ -194,6 +202,12 @@ void Coroutine::move_to_pool() {
   if (on_pool_) return;
   on_pool_ = true;
   leave(Exit::kToPool);
+}
+
+void Coroutine::gather(const storage::RowPlace& row) {
+  if (on_pool_ || !owner_.gathers()) return;
+  next_row_ = &row;
+  leave(Exit::kGathered);
 }
 
 const char* Coroutine::stack_floor() const {

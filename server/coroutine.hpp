@@ -33,6 +33,13 @@ class CoroutineOwner {
   /// next job on it later, or destroy it right here.
   virtual void coroutine_free(Coroutine& coroutine) = 0;
 
+  /// Whether a job that is about to read a row should wait for others that are too. On the coroutine, on the home loop's
+  /// thread.
+  virtual bool gathers() const { return false; }
+  /// It does, until the owner resumes it: within this turn of the loop. Only where gathers() said so; on the home loop's
+  /// thread.
+  virtual void gathered(Coroutine& /*coroutine*/, const storage::RowPlace& /*row*/) {}
+
  protected:
   ~CoroutineOwner() = default;
 };
@@ -60,6 +67,7 @@ class Coroutine final : public reql::Suspender, public Message, public PoolTask 
   // reql::Suspender, called on the coroutine.
   void await(const std::function<void(std::function<void()> resume)>& start) override;
   void move_to_pool() override;
+  void gather(const storage::RowPlace& row) override;
   const char* stack_floor() const override;
   void yield() override;
   bool can_share() const override { return on_pool_ && pool_.has_free_thread(); }
@@ -69,7 +77,7 @@ class Coroutine final : public reql::Suspender, public Message, public PoolTask 
   void run_on_pool() override { resume(); }
 
  private:
-  enum class Exit : unsigned char { kFinished, kParked, kToPool, kYielded };
+  enum class Exit : unsigned char { kFinished, kParked, kGathered, kToPool, kYielded };
   enum class Wait : unsigned char { kStarting, kParked, kResumed };
   struct Context;
 
@@ -87,6 +95,7 @@ class Coroutine final : public reql::Suspender, public Message, public PoolTask 
   CoroutineOwner& owner_;
   std::unique_ptr<Context> context_;
   Job* job_ = nullptr;
+  const storage::RowPlace* next_row_ = nullptr;  ///< while it waits in gather()
   std::atomic<Wait> wait_{Wait::kStarting};
   Exit exit_ = Exit::kFinished;
   bool on_pool_ = false;

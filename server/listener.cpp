@@ -161,7 +161,8 @@ struct Listener::State final : FdObserver, std::enable_shared_from_this<Listener
 
   void on_readable(bool alive) override {
     const auto keep = std::move(self);
-    if (!alive || !socket.is_open()) return;
+    if (!socket.is_open()) return;
+    if (!alive) return log::error("cannot listen for connections any more: no room to watch a socket");
     for (int i = 0; i < kAcceptsPerTurn && socket.is_open(); ++i) {
       sockaddr_storage storage{};
       socklen_t length = sizeof storage;

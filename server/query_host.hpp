@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "protocol/scram.hpp"
@@ -19,6 +20,9 @@ class QueryHost {
 
   /// See reql::make_query. `client` stays valid for the life of the query.
   virtual std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) = 0;
+
+  /// A hint that queries of the calling thread will read these rows next. Must not block.
+  virtual void prefetch(std::span<const storage::RowPlace> /*rows*/) {}
 
   /// What is stored of a user's password. Must not block.
   virtual protocol::Credentials credentials(const std::string& user) = 0;

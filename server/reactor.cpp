@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "protocol/response.hpp"
@@ -32,7 +33,7 @@ Reactor::Reactor(unsigned index, const ServerOptions& options, QueryHost& host, 
   server_info_ += ",\"name\":";
   protocol::append_json_string(server_info_, host.server_name());
   server_info_ += ",\"proxy\":false}";
-  loop_.set_after_messages([this] { settle_sessions(); });
+  loop_.set_after_turn([this] { end_turn(); });
 }
 
 Reactor::~Reactor() {
@@ -54,7 +55,6 @@ void Reactor::drain() {
   loop_.call([this] {
     stopping_ = true;
     for (Session* session : std::vector(sessions_)) session->drain();
-    settle_sessions();
   });
 }
 
@@ -62,7 +62,6 @@ void Reactor::abort() {
   loop_.call([this] {
     stopping_ = true;
     for (Session* session : std::vector(sessions_)) session->abort();
-    settle_sessions();
   });
 }
 
@@ -137,13 +136,39 @@ void Reactor::coroutine_free(Coroutine& coroutine) {
 }
 
 void Reactor::settle_later(Session& session) {
-  // A batch of messages ends with a round anyway; otherwise the first one sees to it.
-  if (settling_.empty() && !loop_.delivering()) loop_.call([this] { settle_sessions(); });
   settling_.push_back(&session);
 }
 
+void Reactor::end_turn() {
+  for (;;) {
+    if (!gathered_.empty()) {
+      read_gathered();
+    } else if (!settling_.empty()) {
+      settle_sessions();
+    } else {
+      return;
+    }
+  }
+}
+
+void Reactor::gathered(Coroutine& coroutine, const storage::RowPlace& row) {
+  gathered_.push_back(&coroutine);
+  gathered_rows_.push_back(row);
+  if (gathered_.size() == storage::kPrefetchKeys) read_gathered();
+}
+
+void Reactor::read_gathered() {
+  if (gathered_.size() > 1) host_.prefetch(gathered_rows_);
+  gathered_rows_.clear();
+  // They may come again, with the next row that they read.
+  std::array<Coroutine*, storage::kPrefetchKeys> resuming;
+  const std::size_t count = gathered_.size();
+  std::copy(gathered_.begin(), gathered_.end(), resuming.begin());
+  gathered_.clear();
+  for (std::size_t i = 0; i < count; ++i) resuming[i]->resume();
+}
+
 void Reactor::settle_sessions() {
-  if (settling_.empty()) return;
   std::swap(settling_, settling_now_);
   for (Session* session : settling_now_) session->settle();
   settling_now_.clear();

@@ -16,6 +16,7 @@
 #include "server/event_loop.hpp"
 #include "server/query_host.hpp"
 #include "server/server_options.hpp"
+#include "storage/database.hpp"
 
 namespace reqld::server {
 
@@ -71,7 +72,10 @@ class Reactor final : public CoroutineOwner {
   /// Begins a job that may read rows: here, or on the worker pool while such jobs often wait for the disk.
   void begin(Coroutine& coroutine, Job& job);
 
-  /// Has Session::settle called soon.
+  /// Whether the session that is calling has more queries at hand than the one that it begins next.
+  void set_more_queries(bool more) { more_queries_ = more; }
+
+  /// Has Session::settle called at the end of this turn of the loop.
   void settle_later(Session& session);
   /// Has Session::tick called every now and then, until unwatch().
   void watch(Session& session);
@@ -82,10 +86,14 @@ class Reactor final : public CoroutineOwner {
 
   // CoroutineOwner
   void coroutine_free(Coroutine& coroutine) override;
+  bool gathers() const override { return more_queries_ || !gathered_.empty() || loop_.more_ready(); }
+  void gathered(Coroutine& coroutine, const storage::RowPlace& row) override;
 
  private:
   static constexpr std::size_t kScratchBytes = 128 * 1024;
 
+  void end_turn();
+  void read_gathered();
   void settle_sessions();
   void tick();
 
@@ -104,6 +112,9 @@ class Reactor final : public CoroutineOwner {
   std::size_t coroutines_ = 0;  ///< idle or not
   std::size_t max_coroutines_;
   unsigned jobs_begun_ = 0;
+  bool more_queries_ = false;
+  std::vector<Coroutine*> gathered_;
+  std::vector<storage::RowPlace> gathered_rows_;  ///< what each of them will read
   std::vector<Session*> sessions_;
   std::vector<Session*> settling_;
   std::vector<Session*> settling_now_;

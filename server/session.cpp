@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "server/coroutine.hpp"
@@ -24,6 +25,16 @@ constexpr std::size_t kBodyStepBytes =
     256 * 1024;  // a body's memory is filled in steps that stay in the CPU's cache
 constexpr std::size_t kTrustedBodyBytes = 4 << 20;  // announced bytes that are reserved before they have come
 constexpr std::size_t kPiecesPerWrite = 64;
+
+ssize_t send_pieces(int fd, std::span<iovec> pieces) {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  // Most replies are in one piece, for which the kernel has a shorter way.
+  if (pieces.size() == 1) return send(fd, pieces[0].iov_base, pieces[0].iov_len, kFlags);
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  return sendmsg(fd, &message, kFlags);
+}
 
 }  // namespace
 
@@ -145,13 +156,20 @@ void Session::end_after_output() {
 
 void Session::on_readable(bool alive) {
   waiting_readable_ = false;
-  if (alive && is_open()) take_turn(true);
+  if (!alive) abort();
+  if (is_open()) {
+    in_turn_ = true;
+    read_some();
+    in_turn_ = false;
+    settle_later();
+  }
   let_go();
 }
 
 void Session::on_writable(bool alive) {
   waiting_writable_ = false;
-  if (alive && is_open()) take_turn(false);
+  if (!alive) abort();
+  if (is_open()) take_turn(false);
   let_go();
 }
 
@@ -310,8 +328,9 @@ void Session::consume(std::string_view bytes) {
     }
     const auto frame = protocol::read_frame(bytes);
     if (frame.status == protocol::FrameStatus::kComplete) {
-      dispatch(frame.token, frame.body, nullptr);
       bytes.remove_prefix(protocol::kFrameHeaderBytes + frame.length_bytes);
+      reactor_.set_more_queries(!bytes.empty());
+      dispatch(frame.token, frame.body, nullptr);
     } else if (frame.status == protocol::FrameStatus::kTooLarge) {
       return refuse_size(frame.token, frame.length_bytes);
     } else if (bytes.size() < protocol::kFrameHeaderBytes) {
@@ -411,10 +430,8 @@ void Session::send_output() {
   if (waiting_writable_) return count_queued();
   while (!output_->empty()) {
     std::array<iovec, kPiecesPerWrite> pieces;
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = output_->gather(pieces);
-    const ssize_t sent = sendmsg(socket_.fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const std::size_t count = output_->gather(pieces);
+    const ssize_t sent = send_pieces(socket_.fd(), {pieces.data(), count});
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) {
       waiting_writable_ = true;

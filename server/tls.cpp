@@ -221,7 +221,8 @@ class TlsGateway::Connection final : public std::enable_shared_from_this<TlsGate
    private:
     void woken(std::shared_ptr<Connection>& waiting, bool alive) {
       const auto keep = std::exchange(waiting, nullptr);
-      if (alive && is_open()) keep->advance();
+      if (!alive) keep->close();
+      if (is_open()) keep->advance();
     }
 
     Connection& connection_;

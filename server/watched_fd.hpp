@@ -2,7 +2,7 @@
 // idle connection needs no buffer.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 
 #include "server/event_loop.hpp"
 
@@ -10,7 +10,8 @@ namespace reqld::server {
 
 class FdObserver {
  public:
-  /// `alive` is false when the wait ended because of close().
+  /// `alive` is false when the wait ended without success: because of close(), or because the system has no
+  /// room to watch one more descriptor.
   virtual void on_readable(bool alive) = 0;
   virtual void on_writable(bool alive) = 0;
 
@@ -19,15 +20,15 @@ class FdObserver {
 };
 
 /// Owns the descriptor. All members on the loop's thread.
-class WatchedFd {
+class WatchedFd final : private Message {
  public:
   WatchedFd(EventLoop& loop, int fd);
   ~WatchedFd();
 
   int fd() const { return fd_; }
 
-  /// One call of on_readable later, from the loop, never from within. At most one wait at a time; `observer`
-  /// must live until the call.
+  /// One call of on_readable later, from the loop, never from within; a broken connection counts as readable
+  /// and writable. At most one wait of each kind at a time; this and `observer` must live until the call.
   void wait_readable(FdObserver& observer);
   void wait_writable(FdObserver& observer);
 
@@ -36,9 +37,19 @@ class WatchedFd {
   bool is_open() const { return fd_ >= 0; }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  friend class EventLoop;
+
+  void ready(std::uint32_t events);
+  bool watch(std::uint32_t events);
+  void end_waits_later();
+  void deliver() override;
+
+  EventLoop& loop_;
+  FdObserver* reader_ = nullptr;  ///< who waits
+  FdObserver* writer_ = nullptr;
+  std::uint32_t watched_events_ = 0;  ///< what the loop has been told to watch for
   int fd_;
+  bool ending_waits_ = false;
 };
 
 }  // namespace reqld::server

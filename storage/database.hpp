@@ -181,6 +181,12 @@ enum class ChangeLogRead : std::uint8_t {
   kGone,  ///< changes after the position are not kept (any more), or no log is kept
 };
 
+/// Where a row is, whether there is one or not.
+struct RowPlace {
+  const TableInfo* table = nullptr;
+  std::string_view key;  ///< primary key
+};
+
 /// Reads within one snapshot. Bounded life: see Snapshot. One thread at a time. Throws StorageError; a table
 /// that was made after the snapshot is empty in it.
 class Reader {
@@ -189,6 +195,8 @@ class Reader {
   virtual Sequence sequence() const = 0;
 
   virtual std::optional<Datum> get(const TableInfo& table, std::string_view key) = 0;
+  /// A hint that these rows will be read next, see Snapshot::prefetch.
+  virtual void prefetch(std::span<const RowPlace> rows) = 0;
   virtual std::uint64_t count(const TableInfo& table) = 0;
 
   /// Appends up to `max_rows` rows (or `max_bytes`; at least one) of a range of primary keys to `out`;
@@ -270,7 +278,6 @@ class Database {
   virtual Uuid id() const = 0;  ///< of the data directory: made once, kept in the catalog
   virtual std::shared_ptr<const Catalog> catalog() const = 0;
   virtual std::unique_ptr<Reader> reader() = 0;
-
   using Job = std::function<Result<void>(Writer&)>;
   using Done = Engine::Done;
   /// See Engine::submit for threads, order and repeated runs.

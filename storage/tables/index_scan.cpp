@@ -1,9 +1,9 @@
 #include "storage/tables/index_scan.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "datum/key_codec.hpp"
+#include "storage/tables/look_ahead.hpp"
 #include "storage/tables/reader.hpp"
 
 namespace reqld::storage {
@@ -127,24 +127,14 @@ void IndexScan::look_ahead(const Cursor& cursor) {
     if (!ahead_->valid()) return;
   }
   const std::size_t most = std::min(kPrefetchKeys, limits_.max_rows - rows_);
-  std::string keys;
-  std::array<std::size_t, kPrefetchKeys> ends;
-  std::size_t n = 0;
-  for (; n < most && ahead_->valid(); ahead_->next()) {
+  LookAhead rows;
+  for (; rows.size() < most && ahead_->valid(); ahead_->next()) {
     const ParsedEntry entry = parse_entry(index_, ahead_->key(), ahead_->value());
     if (entry.truncated || above(entry.value_key) || below(entry.value_key)) break;
-    if (n == 0) keys.reserve(most * (kSpaceBytes + entry.primary_key.size()));
-    append_u32(table_.space, keys);
-    keys += entry.primary_key;
-    ends[n++] = keys.size();
+    rows.add(table_.space, entry.primary_key);
   }
-  std::array<std::string_view, kPrefetchKeys> views;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
-    views[i] = std::string_view(keys).substr(begin, ends[i] - begin);
-  }
-  reader_.snapshot().prefetch({views.data(), n});
-  looked_ahead_ = n > 0 ? n - 1 : 0;
+  looked_ahead_ = rows.size() > 0 ? rows.size() - 1 : 0;
+  rows.prefetch(reader_.snapshot());
 }
 
 // Reads on to the end of the cluster, so it may be called again for the next one. Answers false when rows of

@@ -6,6 +6,7 @@
 #include "storage/tables/index_keys.hpp"
 #include "storage/tables/index_scan.hpp"
 #include "storage/tables/keyspace.hpp"
+#include "storage/tables/look_ahead.hpp"
 #include "storage/tables/row_copier.hpp"
 
 namespace reqld::storage {
@@ -55,6 +56,15 @@ std::optional<Datum> SnapshotReader::get(const TableInfo& table, std::string_vie
   Ref<Buffer> buffer = Buffer::copy(row->data(), row->size());
   if (row_has_blob(*row)) buffer->add_blob_source(blob_source());
   return Datum::from_encoded(buffer->data(), *buffer);
+}
+
+void SnapshotReader::prefetch(std::span<const RowPlace> rows) {
+  LookAhead ahead;
+  for (const RowPlace& row : rows) {
+    ahead.add(row.table->space, row.key);
+    if (ahead.full()) ahead.prefetch(*snapshot_);
+  }
+  ahead.prefetch(*snapshot_);
 }
 
 std::uint64_t SnapshotReader::count(const TableInfo& table) {

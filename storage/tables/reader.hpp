@@ -16,6 +16,7 @@ class SnapshotReader final : public Reader {
 
   Sequence sequence() const override { return snapshot_->sequence(); }
   std::optional<Datum> get(const TableInfo& table, std::string_view key) override;
+  void prefetch(std::span<const RowPlace> rows) override;
   std::uint64_t count(const TableInfo& table) override;
   std::optional<std::string> scan(const TableInfo& table, const KeyRange& keys, Direction direction,
                                   Limits limits, std::vector<Row>& out) override;

@@ -5,11 +5,14 @@ Ends with 'N passed, N failed, N skipped'.
 """
 
 import base64
+import concurrent.futures
 import contextlib
 import http.server
+import json
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -582,6 +585,49 @@ def query_memory(_):
         # Unbounded it would be 3.6 GB; an AddressSanitizer build takes half a gigabyte for what is allowed.
         expect(peak_kb < 1_500_000, peak_kb)
         expect(connection.run([24, [1, 2]]) == 3)
+
+
+@test
+def reads_of_many_at_once(_):
+    """Queries that read rows wait for each other: each is to be answered as if it were alone."""
+    def row(key):
+        return [16, [[15, [[14, ["test"]], "t"]], key]]
+
+    def field(of, name):
+        return [170, [of, name]]
+
+    with Server() as server, Connection(server.port) as connection:
+        connection.run([60, [[14, ["test"]], "t"]])
+        rows = [{"id": i, "next": (i * 7 + 1) % 1000, "text": "x" * (i % 500)} for i in range(1000)]
+        connection.run([56, [[15, [[14, ["test"]], "t"]], [2, rows]]])
+        terms = []
+        for i in range(0, 1000, 5):
+            terms += [row(i), row("missing %d" % i), row([2, [i, "a"]]), field(row(i), "text"), field(row(i + 1000), "text"),
+                      row(field(row(field(row(i), "next")), "next")), [92, [field(row(-i - 1), "next"), row(i)]],
+                      [16, [[15, [[14, ["test"]], "none"]], i]], row([10, [1]]), [16, [[15, [[14, ["rethinkdb"]], "users"]], "admin"]],
+                      [38, [[2, [i, i + 1, i + 2000]], [69, [[2, [1]], row([10, [1]])]]]],
+                      [65, [row(i), [12, ["stop"]], field(row(i), "text")]], [69, [[2, []], row(i)]]]
+        alone = []
+        for term in terms:
+            connection.send([1, term, {}])
+            alone.append(connection.receive()[1])
+        answers = {json.dumps(reply) for reply in alone}
+        expect(len(answers) > 500, len(answers))
+
+        def ask_all(seed):
+            order = random.Random(seed).sample(range(len(terms)), len(terms))
+            with Connection(server.port) as other:
+                frames = b"".join(struct.pack("<qI", number, len(body)) + body
+                                  for number in order for body in [json.dumps([1, terms[number], {}]).encode()])
+                sending = threading.Thread(target=other.sock.sendall, args=(frames,))
+                sending.start()
+                for _ in order:
+                    number, reply = other.receive()
+                    expect(reply == alone[number], (terms[number], reply, alone[number]))
+                sending.join()
+
+        with concurrent.futures.ThreadPoolExecutor(6) as threads:
+            list(threads.map(ask_all, range(12)))
 
 
 @test

@@ -8,6 +8,7 @@
 //   ["yield",n]         yields n times, then answers n
 //   ["big",n]           a string of n characters
 //   ["endless",n]       partials of n characters for ever
+//   ["read",n]          is about to read a row with the key n, twice, then answers n
 //   "throw"             throws a std::runtime_error
 // With `"noreply":true` in the options it answers nothing.
 #pragma once
@@ -21,6 +22,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -28,6 +30,7 @@
 #include <vector>
 
 #include "server/query_host.hpp"
+#include "storage/database.hpp"
 
 namespace reqld::server::testing {
 
@@ -134,6 +137,17 @@ class FakeHost final : public QueryHost {
   std::string server_id() const override { return "00000000-0000-4000-8000-000000000001"; }
   std::string server_name() const override { return "fake"; }
 
+  void prefetch(std::span<const storage::RowPlace> rows) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string>& keys = prefetched_.emplace_back();
+    for (const storage::RowPlace& row : rows) keys.emplace_back(row.key);
+  }
+  /// The keys of each time since the last call.
+  std::vector<std::vector<std::string>> take_prefetched() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(prefetched_, {});
+  }
+
   /// One more row on every feed.
   void publish() {
     const std::lock_guard lock(mutex_);
@@ -168,6 +182,7 @@ class FakeHost final : public QueryHost {
   std::mutex mutex_;
   std::set<FakeQuery*> queries_;
   std::string last_user_;
+  std::vector<std::vector<std::string>> prefetched_;
   std::atomic<std::size_t> blocked_{0};
   std::atomic<std::size_t> waiting_feeds_{0};
   std::atomic<std::size_t> cancels_{0};
@@ -215,6 +230,11 @@ inline reql::Reply FakeQuery::start(reql::Suspender& suspender) {
   if (is("yield")) {
     for (long i = 0; i < number(); ++i) suspender.yield();
     return atom(std::to_string(number()));
+  }
+  if (is("read")) {
+    const std::string key = std::to_string(number());
+    for (int row = 0; row < 2; ++row) suspender.gather({nullptr, key});
+    return atom(key);
   }
   if (is("throw")) throw std::runtime_error("as asked");
   if (is("big")) return atom('"' + std::string(static_cast<std::size_t>(number()), 'x') + '"');

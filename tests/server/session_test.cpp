@@ -116,6 +116,66 @@ TEST_CASE("yielding on the reactor lets others in") {
   CHECK(client.ask(1, R"([1,["yield",1000]])") == R"({"t":1,"r":[1000]})");
 }
 
+TEST_CASE("queries about to read rows meet, those of one connection") {
+  TestServer server({.reactors = 1});
+  auto client = server.log_in();
+  // One alone has nobody to wait for.
+  CHECK(client.ask(1, R"([1,["read",7]])") == R"({"t":1,"r":[7]})");
+  CHECK(server.host.take_prefetched().empty());
+
+  constexpr std::uint64_t kQueries = 40;
+  std::string all;
+  for (std::uint64_t token = 0; token < kQueries; ++token)
+    all += TestClient::framed(token, R"([1,["read",)" + std::to_string(token) + "]]");
+  client.send_bytes(all);
+  for (std::uint64_t token = 0; token < kQueries; ++token)
+    CHECK(client.reply(token) == R"({"t":1,"r":[)" + std::to_string(token) + "]}");
+  std::size_t rows = 0;
+  for (const auto& keys : server.host.take_prefetched()) {
+    CHECK(keys.size() > 1);
+    CHECK(keys.size() <= reqld::storage::kPrefetchKeys);
+    rows += keys.size();
+  }
+  // All but, maybe, the last of each read.
+  CHECK(rows >= kQueries);
+  CHECK(eventually([&] { return server.host.alive() == 0; }));
+}
+
+TEST_CASE("queries about to read rows meet, those of many connections") {
+  TestServer server({.reactors = 1});
+  constexpr std::size_t kClients = 8;
+  std::vector<TestClient> clients;
+  for (std::size_t i = 0; i < kClients; ++i) clients.push_back(server.log_in());
+  // Until the loop finds more than one of them ready.
+  CHECK(eventually([&] {
+    for (std::uint64_t token = 0; token < 50; ++token) {
+      for (auto& client : clients) client.query(token, R"([1,["read",5]])");
+      for (auto& client : clients) CHECK(client.reply(token) == R"({"t":1,"r":[5]})");
+    }
+    return !server.host.take_prefetched().empty();
+  }));
+}
+
+TEST_CASE("a query that waits to read can be stopped, and its connection lost") {
+  TestServer server({.reactors = 1});
+  {
+    auto client = server.log_in();
+    client.send_bytes(TestClient::framed(1, R"([1,["read",1]])") + TestClient::framed(1, "[3]") +
+                      TestClient::framed(2, R"([1,["read",2]])") + TestClient::framed(3, "[4]"));
+    // Stopped: an answer to the query and one to the STOP.
+    CHECK(client.reply(1) == R"({"t":2,"r":[],"n":[]})");
+    CHECK(client.reply(1) == R"({"t":2,"r":[],"n":[]})");
+    CHECK(client.reply(2) == R"({"t":1,"r":[2]})");
+    CHECK(client.reply(3) == R"({"t":4,"r":[]})");
+  }
+  for (int i = 0; i < 50; ++i) {
+    auto client = server.log_in();
+    client.send_bytes(TestClient::framed(1, R"([1,["read",1]])") + TestClient::framed(2, R"([1,["read",2]])"));
+  }
+  CHECK(eventually([&] { return server.host.alive() == 0; }));
+  CHECK(eventually([&] { return server.counters().connections_open == 0; }));
+}
+
 TEST_CASE("a stream is continued to its end") {
   TestServer server;
   auto client = server.log_in();
