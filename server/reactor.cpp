@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "protocol/response.hpp"
@@ -154,18 +153,18 @@ void Reactor::end_turn() {
 void Reactor::gathered(Coroutine& coroutine, const storage::RowPlace& row) {
   gathered_.push_back(&coroutine);
   gathered_rows_.push_back(row);
-  if (gathered_.size() == storage::kPrefetchKeys) read_gathered();
+  // Those of a round come here with their next rows: they make the next round, not a deeper one.
+  if (gathered_.size() == storage::kPrefetchKeys && resuming_.empty()) read_gathered();
 }
 
 void Reactor::read_gathered() {
-  if (gathered_.size() > 1) host_.prefetch(gathered_rows_);
-  gathered_rows_.clear();
-  // They may come again, with the next row that they read.
-  std::array<Coroutine*, storage::kPrefetchKeys> resuming;
-  const std::size_t count = gathered_.size();
-  std::copy(gathered_.begin(), gathered_.end(), resuming.begin());
-  gathered_.clear();
-  for (std::size_t i = 0; i < count; ++i) resuming[i]->resume();
+  do {
+    if (gathered_.size() > 1) host_.prefetch(gathered_rows_);
+    gathered_rows_.clear();
+    std::swap(gathered_, resuming_);
+    for (Coroutine* coroutine : resuming_) coroutine->resume();
+    resuming_.clear();
+  } while (gathered_.size() == storage::kPrefetchKeys);
 }
 
 void Reactor::settle_sessions() {

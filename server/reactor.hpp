@@ -115,6 +115,7 @@ class Reactor final : public CoroutineOwner {
   bool more_queries_ = false;
   std::vector<Coroutine*> gathered_;
   std::vector<storage::RowPlace> gathered_rows_;  ///< what each of them will read
+  std::vector<Coroutine*> resuming_;
   std::vector<Session*> sessions_;
   std::vector<Session*> settling_;
   std::vector<Session*> settling_now_;

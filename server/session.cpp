@@ -94,7 +94,7 @@ void Session::open() {
   reactor_.watch(*this);
   hold();
   // The first bytes have often come with the connection.
-  take_turn(true);
+  read_turn();
   let_go();
 }
 
@@ -157,19 +157,14 @@ void Session::end_after_output() {
 void Session::on_readable(bool alive) {
   waiting_readable_ = false;
   if (!alive) abort();
-  if (is_open()) {
-    in_turn_ = true;
-    read_some();
-    in_turn_ = false;
-    settle_later();
-  }
+  if (is_open()) read_turn();
   let_go();
 }
 
 void Session::on_writable(bool alive) {
   waiting_writable_ = false;
   if (!alive) abort();
-  if (is_open()) take_turn(false);
+  if (is_open()) take_turn();
   let_go();
 }
 
@@ -181,14 +176,21 @@ void Session::settle_later() {
 
 void Session::settle() {
   settling_ = false;
-  if (is_open()) take_turn(false);
+  if (is_open()) take_turn();
   let_go();
 }
 
-void Session::take_turn(bool read) {
+/// Others that are ready read too before this one sends.
+void Session::read_turn() {
   in_turn_ = true;
-  if (read) read_some();
-  if (is_open()) advance();
+  read_some();
+  in_turn_ = false;
+  settle_later();
+}
+
+void Session::take_turn() {
+  in_turn_ = true;
+  advance();
   in_turn_ = false;
 }
 

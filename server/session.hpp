@@ -109,7 +109,8 @@ class Session final : public FdObserver {
 
   // Life
   void settle_later();
-  void take_turn(bool read);
+  void read_turn();
+  void take_turn();
   void advance();
   void arm_reading();
   void end_after_output();
@@ -123,7 +124,7 @@ class Session final : public FdObserver {
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
   bool settling_ = false;          ///< asked for
-  bool in_turn_ = false;           ///< which ends with advance()
+  bool in_turn_ = false;           ///< which ends with advance(), or has that done at the end of the loop's
   bool sequential_ = false;        ///< V0_3: one query at a time
   bool body_pending_ = false;      ///< `body_` is being filled
   std::uint8_t header_bytes_ = 0;  ///< of a header cut short, in `header_`

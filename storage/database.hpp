@@ -278,6 +278,7 @@ class Database {
   virtual Uuid id() const = 0;  ///< of the data directory: made once, kept in the catalog
   virtual std::shared_ptr<const Catalog> catalog() const = 0;
   virtual std::unique_ptr<Reader> reader() = 0;
+
   using Job = std::function<Result<void>(Writer&)>;
   using Done = Engine::Done;
   /// See Engine::submit for threads, order and repeated runs.

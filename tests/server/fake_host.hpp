@@ -9,6 +9,7 @@
 //   ["big",n]           a string of n characters
 //   ["endless",n]       partials of n characters for ever
 //   ["read",n]          is about to read a row with the key n, twice, then answers n
+//   ["reads",n]         is about to read a row n times, then answers n
 //   "throw"             throws a std::runtime_error
 // With `"noreply":true` in the options it answers nothing.
 #pragma once
@@ -235,6 +236,10 @@ inline reql::Reply FakeQuery::start(reql::Suspender& suspender) {
     const std::string key = std::to_string(number());
     for (int row = 0; row < 2; ++row) suspender.gather({nullptr, key});
     return atom(key);
+  }
+  if (is("reads")) {
+    for (long row = 0; row < number(); ++row) suspender.gather({nullptr, body_});
+    return atom(std::to_string(number()));
   }
   if (is("throw")) throw std::runtime_error("as asked");
   if (is("big")) return atom('"' + std::string(static_cast<std::size_t>(number()), 'x') + '"');

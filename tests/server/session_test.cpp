@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -154,6 +155,22 @@ TEST_CASE("queries about to read rows meet, those of many connections") {
     }
     return !server.host.take_prefetched().empty();
   }));
+}
+
+TEST_CASE("queries that read many rows meet again and again") {
+  TestServer server({.reactors = 1});
+  auto client = server.log_in();
+  constexpr std::uint64_t kQueries = 2 * reqld::storage::kPrefetchKeys + 1;
+  std::string all;
+  for (std::uint64_t token = 0; token < kQueries; ++token) all += TestClient::framed(token, R"([1,["reads",100000]])");
+  client.send_bytes(all);
+  std::set<std::uint64_t> answered;
+  for (std::uint64_t i = 0; i < kQueries; ++i) {
+    const Frame frame = client.read_frame();
+    CHECK(frame.json == R"({"t":1,"r":[100000]})");
+    answered.insert(frame.token);
+  }
+  CHECK(answered.size() == kQueries);
 }
 
 TEST_CASE("a query that waits to read can be stopped, and its connection lost") {
