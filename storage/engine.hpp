@@ -99,14 +99,13 @@ struct EngineOptions {
   struct Testing {
     bool keep_found_meta = false;  ///< recovery trusts the data file's own meta pages (plain MDB_NOSYNC)
     bool skip_log_sync = false;
-    bool unpin_early = false;  ///< a checkpoint lets the older pin go before it is on disk
+    bool skip_data_sync = false;  ///< a checkpoint names what may not be on disk yet
   } testing;
 };
 
 class Engine {
  public:
   /// A job: runs on the writer thread; an Error or an exception (kInvalid, its text) drops its writes, not its neighbours'.
-  /// It may run more than once (after growth of the map): no side effects outside the transaction but ones that a later run overwrites.
   using Job = std::function<Result<void>(WriteTxn&)>;
   /// Called once on an engine thread, after the commit (soft) or its sync (hard), in commit order per durability; `sequence` is the commit's.
   /// A job without writes gets the newest commit it could see, and hard waits until that is on disk. Must not block.

@@ -1,28 +1,49 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <exception>
 
 #include "storage/engine/engine_impl.hpp"
+#include "storage/engine/lmdb_write.hpp"
 
 namespace reqld::storage {
 namespace {
 
-/// Pages that may be written between two checkpoints, in bytes: those freed since the last one cannot be
-/// reused before the next, so the file grows by some three times this. More when more is stored.
+/// Pages that a checkpoint may write, in bytes, more when more is stored: the pages that it frees can be used again by the
+/// next but one, so the file grows by some three times this.
 constexpr std::uint64_t kLeastWritten = 32u << 20;
 constexpr std::uint64_t kStoredPerWritten = 16;
 
-/// Keys that may be written between two checkpoints: a replay touches a page for each.
+/// Keys that a checkpoint may write: a replay touches a page for each.
 constexpr std::uint64_t kMostKeys = 100'000;
 
 /// The longest that the writer is slowed down for a batch, before it has to stop.
 constexpr std::chrono::milliseconds kLongestDelay{10};
 
+/// How long a checkpoint that found no room waits before it tries again by itself.
+constexpr std::chrono::seconds kRetryAfter{1};
+
+Error failed_write(const LmdbEnv& env, const EngineOptions& options, int code, std::string_view call) {
+  // LMDB says EIO for a short write, which is what a full disk looks like at its edge.
+  struct stat now {};
+  if (code == EIO && ::fstat(env.data_fd(), &now) == 0 &&
+      // Behind what that write has added.
+      ::fallocate(env.data_fd(), FALLOC_FL_KEEP_SIZE, now.st_size, 64 * 1024) != 0 &&
+      (errno == ENOSPC || errno == EDQUOT)) {
+    code = errno;
+  }
+  return lmdb_error(call, code, options.directory);
+}
+
 }  // namespace
 
-Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, const Checkpoint& last, MDB_txn* pin,
-                           const EngineOptions& options)
+Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, const Checkpoint& last,
+                           MDB_txn* pin, const EngineOptions& options)
     : env_(env),
       log_(log),
       file_(std::move(file)),
+      layers_(layers),
       options_(options),
       last_(last),
       pin_(pin),
@@ -30,18 +51,11 @@ Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, const Ch
 
 Checkpointer::~Checkpointer() {
   stop();
-  abandon();
-}
-
-void Checkpointer::abandon() {
-  if (work_) env_.unpin(work_->pin);
-  work_.reset();
   env_.unpin(std::exchange(pin_, nullptr));
 }
 
-void Checkpointer::start(std::function<void()> wake_writer, std::function<void(Error)> failed) {
-  wake_writer_ = std::move(wake_writer);
-  failed_ = std::move(failed);
+void Checkpointer::start(Events events) {
+  events_ = std::move(events);
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -64,77 +78,134 @@ double Checkpointer::lag(const Written& written) const {
 }
 
 bool Checkpointer::due(const Written& written) const {
-  if (busy_.load(std::memory_order_acquire)) return false;
+  if (busy()) return false;
   return wanted() || lag(written) >= 1;
 }
 
-void Checkpointer::keep_up(const Written& written) {
-  if (!busy_.load(std::memory_order_acquire)) return;
+Result<void> Checkpointer::keep_up(const Written& written) {
+  if (!busy()) return {};
   const double late = lag(written) - 1;
-  if (late <= 0) return;
+  if (late <= 0 && !stuck_.load(std::memory_order_acquire)) return {};
   std::unique_lock lock(mutex_);
-  const auto over = [this] { return stopping_ || !busy_.load(std::memory_order_acquire); };
-  if (late < 1) {
-    done_.wait_for(lock, late * kLongestDelay, over);
+  const auto over = [this] { return stopping_ || !busy(); };
+  if (no_room_) {
+    try_again_ = true;
+    wake_.notify_one();
+    done_.wait(lock, [&, before = attempts_] { return over() || attempts_ != before; });
+  } else if (late < 1) {
+    done_.wait_for(lock, std::max(late, 0.0) * kLongestDelay, [&] { return over() || no_room_; });
   } else {
-    done_.wait(lock, over);
+    done_.wait(lock, [&] { return over() || no_room_; });
   }
-}
-
-Result<Checkpointer::Work> Checkpointer::capture(Sequence sequence, LogPosition position) {
-  Work work;
-  work.checkpoint = last_;
-  ++work.checkpoint.counter;
-  work.checkpoint.sequence = sequence;
-  work.checkpoint.position = position;
-  work.pin = env_.pin();
-  if (work.pin == nullptr) return Error{ErrorKind::kIo, "no reader slot for a checkpoint"};
-  auto meta = env_.meta_of(mdb_txn_id(work.pin));
-  if (!meta) {
-    env_.unpin(work.pin);
-    return meta.error();
-  }
-  work.checkpoint.meta = *meta;
-  return work;
-}
-
-Result<void> Checkpointer::begin(Sequence sequence, LogPosition position, const Written& written) {
-  wanted_.store(false, std::memory_order_relaxed);
-  begun_log_bytes_.store(written.log_bytes, std::memory_order_relaxed);
-  begun_keys_.store(written.keys, std::memory_order_relaxed);
-  if (sequence == last_.sequence && position == last_.position) return {};
-  auto work = capture(sequence, position);
-  if (!work) return work.error();
-  busy_.store(true, std::memory_order_release);
-  {
-    std::lock_guard lock(mutex_);
-    work_ = *work;
-  }
-  wake_.notify_one();
+  if (no_room_) return *no_room_;
   return {};
 }
 
-Result<void> Checkpointer::run(Work work) {
-  if (options_.testing.unpin_early) {
-    env_.unpin(pin_);
-    pin_ = nullptr;
+void Checkpointer::begin(const Point& point, const Written& written) {
+  wanted_.store(false, std::memory_order_relaxed);
+  begun_log_bytes_.store(written.log_bytes, std::memory_order_relaxed);
+  begun_keys_.store(written.keys, std::memory_order_relaxed);
+  if (nothing_new(point)) return;
+  freeze();
+  busy_.store(true, std::memory_order_release);
+  {
+    std::lock_guard lock(mutex_);
+    work_ = point;
   }
+  wake_.notify_one();
+}
+
+void Checkpointer::freeze() {
+  const auto layers = layers_.get();
+  layers_.set({.transaction = layers->transaction,
+               .frozen = layers->active,
+               .active = std::make_shared<Memtable>(layers->active->newest())});
+}
+
+void Checkpointer::carry_out(const Point& point) {
+  const auto layers = layers_.get();
+  for (;;) {
+    auto moved = move_into_lmdb(*layers->frozen);
+    std::unique_lock lock(mutex_);
+    const bool was_stuck = stuck_.exchange(!moved && moved.error().kind == ErrorKind::kDiskFull);
+    no_room_.reset();
+    if (stuck_) no_room_ = moved.error();
+    ++attempts_;
+    done_.notify_all();
+    lock.unlock();
+    if (!moved) events_.failed(moved.error());
+    if (moved && was_stuck) events_.mended();
+    if (moved) break;
+    if (!stuck_) return keep_readable();
+    lock.lock();
+    wake_.wait_for(lock, kRetryAfter, [this] { return stopping_ || try_again_; });
+    try_again_ = false;
+    if (stopping_) return;
+  }
+  layers_.set({.transaction = env_.last_transaction(), .frozen = nullptr, .active = layers->active});
+  if (auto done = make_durable(point); !done) events_.failed(done.error());
+}
+
+Result<void> Checkpointer::move_into_lmdb(const Memtable& memtable) {
+  if (memtable.empty()) return {};
+  for (bool again = true;;) {
+    LmdbWrite write;
+    std::string_view call = "begin";
+    int rc = write.begin(env_);
+    if (rc == 0) call = "write";
+    for (const auto* node = memtable.at_or_after({}); rc == 0 && node != nullptr; node = Memtable::next(node)) {
+      if (const auto* newest = Memtable::version(node, kNewest)) {
+        rc = write.apply({Memtable::key(node), newest->value, newest->gone});
+      }
+    }
+    if (rc == 0) {
+      call = "commit";
+      rc = write.commit();
+    }
+    write.abort();
+    if (rc == 0) return {};
+    if (rc == MDB_MAP_FULL) {
+      if (auto grown = env_.grow(); !grown) return grown;
+      continue;
+    }
+    Error error = failed_write(env_, options_, rc, call);
+    // A short write on a disk that has room again, because a log segment under preparation has just given its space
+    // back, looks like a device that fails. That one fails twice.
+    const bool retry = rc == EIO && error.kind != ErrorKind::kDiskFull && std::exchange(again, false);
+    if (!retry) return error;
+  }
+}
+
+/// A checkpoint is on disk before the next one begins to write, and LMDB never writes where the newest version has its
+/// pages: the checkpoint's stay.
+Result<void> Checkpointer::make_durable(const Point& point) {
+  Checkpoint next = last_;
+  ++next.counter;
+  next.sequence = point.sequence;
+  next.position = point.position;
+  auto meta = env_.meta_of(env_.last_transaction());
+  if (!meta) return meta.error();
+  next.meta = *meta;
   // The log too: the segment that the checkpoint names may be a new one, not yet on disk.
   auto done = log_.sync();
-  if (done) done = env_.sync_data();
-  if (done) done = file_.write(work.checkpoint);
-  if (!done) {
-    env_.unpin(work.pin);
-    return done;
-  }
-  // The new point is on disk: nothing will go back to the older one.
-  env_.unpin(pin_);
-  pin_ = work.pin;
-  last_ = work.checkpoint;
+  if (done && !options_.testing.skip_data_sync) done = env_.sync_data();
+  if (done) done = file_.write(next);
+  if (!done) return done;
+  // Nothing will go back to the older one.
+  env_.unpin(std::exchange(pin_, nullptr));
+  last_ = next;
   count_.fetch_add(1, std::memory_order_relaxed);
   set_limit();
   log_.drop_before(last_.position.segment);
   return {};
+}
+
+/// Readers go on, as far as they can: LMDB refuses even them after a meta page could not be written.
+void Checkpointer::keep_readable() {
+  if (!env_.panicked()) return;
+  env_.unpin(std::exchange(pin_, nullptr));
+  // On an Error they go on failing, as they would without the attempt.
+  (void)env_.reopen_for_reading();
 }
 
 void Checkpointer::set_limit() {
@@ -153,11 +224,9 @@ void Checkpointer::loop() {
   for (;;) {
     const bool signalled = wake_.wait_for(lock, interval, [this] { return stopping_ || work_.has_value(); });
     if (work_) {
-      const Work work = *work_;
-      work_.reset();
+      const Point point = *std::exchange(work_, std::nullopt);
       lock.unlock();
-      auto done = run(work);
-      if (!done) failed_(done.error());
+      carry_out(point);
       lock.lock();
       busy_.store(false, std::memory_order_release);
       done_.notify_all();
@@ -167,7 +236,7 @@ void Checkpointer::loop() {
     if (!signalled) {
       wanted_.store(true, std::memory_order_relaxed);
       lock.unlock();
-      wake_writer_();
+      events_.wake_writer();
       lock.lock();
     }
   }
@@ -183,11 +252,12 @@ void Checkpointer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<void> Checkpointer::last(Sequence sequence, LogPosition position) {
-  if (sequence == last_.sequence && position == last_.position) return {};
-  auto work = capture(sequence, position);
-  if (!work) return work.error();
-  return run(*work);
+void Checkpointer::last(const Point& point) {
+  // What found no room is in the log.
+  if (nothing_new(point) || layers_.get()->frozen != nullptr) return;
+  events_ = {.wake_writer = [] {}, .failed = [](const Error&) {}, .mended = [] {}};
+  freeze();
+  carry_out(point);
 }
 
 }  // namespace reqld::storage

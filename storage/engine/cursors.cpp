@@ -1,7 +1,9 @@
 #include "storage/engine/cursors.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace reqld::storage {
 namespace {
@@ -101,96 +103,121 @@ class LmdbCursor final : public Cursor {
   bool valid_ = false;
 };
 
-/// While a job runs, its writes go to the overlay only: the LMDB side of this cursor stands still beneath it.
+/// The keys of one memtable that a reader of commit `at` sees, those of removed rows among them.
+class MemtableCursor {
+ public:
+  MemtableCursor(const Memtable& memtable, Sequence at, const KeyRange& range, Direction direction)
+      : memtable_(&memtable), at_(at), range_(&range), forward_(direction == Direction::kForward) {
+    seek(forward_ ? std::string_view(range.lower) : std::string_view(range.upper));
+  }
+
+  bool valid() const { return version_ != nullptr; }
+  std::string_view key() const { return Memtable::key(node_); }
+  const Memtable::Version& version() const { return *version_; }
+
+  void seek(std::string_view key) {
+    puts_ = memtable_->puts();
+    if (forward_) {
+      node_ = memtable_->at_or_after(std::max(key, std::string_view(range_->lower)));
+    } else {
+      // An empty key stands for the end of the range, and an empty end for that of all keys.
+      if (!range_->upper.empty() && (key.empty() || key > range_->upper)) key = range_->upper;
+      node_ = key.empty() ? memtable_->last() : memtable_->before(key);
+    }
+    settle();
+  }
+
+  /// Goes on behind `key`, where it may be already.
+  void pass(std::string_view key) {
+    if (at_ == kNewest && puts_ != memtable_->puts()) {
+      puts_ = memtable_->puts();
+      node_ = forward_ ? memtable_->at_or_after(key) : memtable_->before(key);
+    }
+    if (node_ != nullptr && Memtable::key(node_) == key) step();
+    settle();
+  }
+
+ private:
+  void step() { node_ = forward_ ? Memtable::next(node_) : memtable_->before(Memtable::key(node_)); }
+
+  void settle() {
+    for (version_ = nullptr; node_ != nullptr; step()) {
+      const std::string_view key = Memtable::key(node_);
+      if (forward_ ? !range_->upper.empty() && key >= range_->upper : key < range_->lower) return;
+      version_ = Memtable::version(node_, at_);
+      if (version_ != nullptr) return;
+    }
+  }
+
+  const Memtable* memtable_;
+  Sequence at_;
+  const KeyRange* range_;
+  bool forward_;
+  const Memtable::Node* node_ = nullptr;
+  const Memtable::Version* version_ = nullptr;  ///< nullptr: the end
+  std::uint64_t puts_ = 0;
+};
+
 class MergingCursor final : public Cursor {
  public:
-  MergingCursor(MDB_txn* txn, MDB_dbi dbi, const Overlay& overlay, const KeyRange& range, Direction direction)
-      : overlay_(overlay), range_(range), forward_(direction == Direction::kForward), base_(txn, dbi, range, direction) {
-    seek_overlay(forward_ ? std::string_view(range_.lower) : std::string_view(range_.upper));
+  MergingCursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at, const KeyRange& range, Direction direction)
+      : range_(range), forward_(direction == Direction::kForward), base_(txn, dbi, range, direction) {
+    for (const Memtable* memtable : {layers.active.get(), layers.frozen.get()}) {
+      if (memtable == nullptr) continue;
+      const MemtableCursor above(*memtable, at, range_, direction);
+      // What a reader does not see of the range now, it never will.
+      if (above.valid() || at == kNewest) above_.push_back(above);
+    }
     settle();
   }
 
   bool valid() const override { return valid_; }
   std::string_view key() const override { return key_; }
-  std::string_view value() const override { return from_overlay_ ? value_ : base_.value(); }
+  std::string_view value() const override { return found_ != nullptr ? found_->value : base_.value(); }
 
   void next() override {
     if (!valid_) return;
-    if (base_.valid() && base_.key() == key_) base_.next();
-    step_overlay_past(key_);
+    pass();
     settle();
   }
 
   void seek(std::string_view key) override {
     base_.seek(key);
-    seek_overlay(key);
+    for (MemtableCursor& above : above_) above.seek(key);
     settle();
   }
 
  private:
-  void seek_overlay(std::string_view key) {
-    version_ = overlay_.version();
-    if (forward_) {
-      if (key < range_.lower) key = range_.lower;
-      node_ = overlay_.at_or_after(key);
-    } else {
-      if (!range_.upper.empty() && (key.empty() || key > range_.upper)) key = range_.upper;
-      node_ = key.empty() ? overlay_.last() : overlay_.before(key);
-    }
-    check_bounds();
+  void pass() {
+    for (MemtableCursor& above : above_) above.pass(key_);
+    // Last: the key may be its.
+    if (base_.valid() && base_.key() == key_) base_.next();
   }
 
-  void step_overlay_past(std::string_view key) {
-    if (version_ == overlay_.version()) {
-      if (node_ == nullptr || Overlay::entry(node_).key != key) return;  // already past
-      node_ = forward_ ? Overlay::next(node_) : overlay_.before(key);
-    } else {
-      version_ = overlay_.version();
-      if (forward_) {
-        node_ = overlay_.at_or_after(key);
-        if (node_ != nullptr && Overlay::entry(node_).key == key) node_ = Overlay::next(node_);
-      } else {
-        node_ = overlay_.before(key);
-      }
-    }
-    check_bounds();
-  }
-
-  void check_bounds() {
-    if (node_ == nullptr) return;
-    const std::string_view k = Overlay::entry(node_).key;
-    if (forward_ ? !range_.upper.empty() && k >= range_.upper : k < range_.lower) node_ = nullptr;
-  }
-
-  /// Takes the nearer of the two sides; the overlay's entry hides LMDB's of the same key.
+  /// Takes the nearest key, of the uppermost layer that has it.
   void settle() {
     for (;;) {
-      const LogEntry* over = node_ != nullptr ? &Overlay::entry(node_) : nullptr;
-      valid_ = over != nullptr || base_.valid();
-      if (!valid_) return;
-      from_overlay_ =
-          over != nullptr && (!base_.valid() || over->key == base_.key() || (over->key < base_.key()) == forward_);
-      if (!from_overlay_) {
-        key_ = base_.key();
-        return;
+      found_ = nullptr;
+      valid_ = base_.valid();
+      if (valid_) key_ = base_.key();
+      for (auto above = above_.rbegin(); above != above_.rend(); ++above) {
+        if (!above->valid()) continue;
+        if (valid_ && above->key() != key_ && (above->key() < key_) != forward_) continue;
+        valid_ = true;
+        key_ = above->key();
+        found_ = &above->version();
       }
-      key_ = over->key;
-      value_ = over->value;
-      if (!over->gone) return;
-      if (base_.valid() && base_.key() == key_) base_.next();
-      step_overlay_past(key_);
+      if (found_ == nullptr || !found_->gone) return;
+      pass();
     }
   }
 
-  const Overlay& overlay_;
   const KeyRange range_;
   const bool forward_;
   LmdbCursor base_;
-  const Overlay::Node* node_ = nullptr;
-  std::uint64_t version_ = 0;
+  std::vector<MemtableCursor> above_;  ///< the uppermost first
   std::string_view key_;
-  std::string_view value_;  ///< the overlay's
-  bool from_overlay_ = false;
+  const Memtable::Version* found_ = nullptr;  ///< nullptr: what is here is LMDB's
   bool valid_ = false;
 };
 
@@ -207,9 +234,9 @@ std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRan
   return std::make_unique<LmdbCursor>(txn, dbi, range, direction);
 }
 
-std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Overlay& overlay, const KeyRange& range,
-                                            Direction direction) {
-  return std::make_unique<MergingCursor>(txn, dbi, overlay, range, direction);
+std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at,
+                                            const KeyRange& range, Direction direction) {
+  return std::make_unique<MergingCursor>(txn, dbi, layers, at, range, direction);
 }
 
 }  // namespace reqld::storage

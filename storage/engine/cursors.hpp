@@ -1,4 +1,4 @@
-// Cursors over LMDB, and over LMDB with a job's own writes laid on top.
+// Cursors over LMDB, and over LMDB with memtables on top.
 #pragma once
 
 #include <memory>
@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "storage/engine.hpp"
+#include "storage/engine/layers.hpp"
 #include "storage/engine/lmdb_env.hpp"
 #include "storage/engine/stored_value.hpp"
-#include "storage/engine/write_set.hpp"
 
 namespace reqld::storage {
 
@@ -17,8 +17,8 @@ std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_
 
 std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction);
 
-/// `overlay` must outlive the cursor; it may get further writes while the cursor is open.
-std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Overlay& overlay, const KeyRange& range,
-                                            Direction direction);
+/// What a reader of commit `at` sees; `layers` must outlive the cursor. With kNewest the writer may put more meanwhile.
+std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at,
+                                            const KeyRange& range, Direction direction);
 
 }  // namespace reqld::storage

@@ -1,12 +1,7 @@
 #include "storage/engine/engine_impl.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <exception>
 
-#include "storage/engine/cursors.hpp"
-#include "storage/engine/prefetch.hpp"
 #include "storage/engine/replacement.hpp"
 
 namespace reqld::storage {
@@ -17,66 +12,56 @@ using std::chrono::steady_clock;
 /// How long a batch may go on taking jobs in before it commits.
 constexpr auto kBatchTime = std::chrono::milliseconds(10);
 
+/// When nothing has been written for so long, so many keys are moved into LMDB.
+constexpr auto kIdleTime = std::chrono::seconds(1);
+constexpr std::size_t kManyKeys = 500;
+
 class SnapshotImpl final : public Snapshot {
  public:
-  SnapshotImpl(LmdbEnv& env, Sequence offset) : env_(env), txn_(env.acquire_read()), offset_(offset) {}
-  ~SnapshotImpl() override { env_.release_read(txn_); }
-  SnapshotImpl(const SnapshotImpl&) = delete;
-  SnapshotImpl& operator=(const SnapshotImpl&) = delete;
+  SnapshotImpl(LmdbEnv& env, const CurrentLayers& layers)
+      : env_(env), view_(env, layers, ReadView::Of::kNewestCommit) {}
 
-  Sequence sequence() const override { return mdb_txn_id(txn_) + offset_; }
-  std::optional<std::string_view> get(std::string_view key) override {
-    return lmdb_get(txn_, env_.dbi(), key, buffer_);
-  }
+  Sequence sequence() const override { return view_.sequence(); }
+  std::optional<std::string_view> get(std::string_view key) override { return view_.get(key); }
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
-    return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
+    return view_.cursor(range, direction);
   }
-  void prefetch(std::span<const std::string_view> keys) override {
-    prefetch_rows({env_.map(txn_), env_.page_size(), mdb_txn_id(txn_)}, keys);
-  }
+  void prefetch(std::span<const std::string_view> keys) override { view_.prefetch(keys); }
   void verify(const std::function<void(const std::string&)>& problem) override {
-    verify_chunks(txn_, env_.dbi(), problem);
+    verify_chunks(view_.lmdb(), env_.dbi(), problem);
   }
 
  private:
   LmdbEnv& env_;
-  MDB_txn* const txn_;
-  const Sequence offset_;
-  ValueBuffer buffer_;
+  ReadView view_;
 };
 
 class WriteTxnImpl final : public WriteTxn {
  public:
-  WriteTxnImpl(const LmdbEnv& env, MDB_txn* txn, Sequence sequence, EntryBuffer& entries, Overlay& overlay)
-      : env_(env), txn_(txn), sequence_(sequence), entries_(entries), overlay_(overlay) {}
+  WriteTxnImpl(ReadView& view, Memtable& active, Sequence sequence, std::size_t max_key_size)
+      : view_(view), active_(active), sequence_(sequence), max_key_size_(max_key_size) {}
 
   Sequence sequence() const override { return sequence_; }
 
-  std::optional<std::string_view> get(std::string_view key) override {
-    if (const LogEntry* mine = overlay_.find(key)) {
-      if (mine->gone) return std::nullopt;
-      return mine->value;
-    }
-    return lmdb_get(txn_, env_.dbi(), key, buffer_);
-  }
+  std::optional<std::string_view> get(std::string_view key) override { return view_.get(key); }
 
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) override {
-    return make_merging_cursor(txn_, env_.dbi(), overlay_, range, direction);
+    return view_.cursor(range, direction);
   }
 
   void put(std::string_view key, std::string_view value) override {
-    if (accepts(key)) overlay_.put(entries_.append(key, value, false));
+    if (accepts(key)) active_.put(sequence_, key, value, false);
   }
 
   void del(std::string_view key) override {
-    if (accepts(key)) overlay_.put(entries_.append(key, {}, true));
+    if (accepts(key)) active_.put(sequence_, key, {}, true);
   }
 
   const std::optional<Error>& error() const { return error_; }
 
  private:
   bool accepts(std::string_view key) {
-    if (!key.empty() && key.size() <= env_.max_key_size() && key < kChunkKeys) return true;
+    if (!key.empty() && key.size() <= max_key_size_ && key < kChunkKeys) return true;
     if (error_) return false;
     if (key.empty()) {
       error_ = Error{ErrorKind::kInvalid, "a key is empty"};
@@ -84,17 +69,15 @@ class WriteTxnImpl final : public WriteTxn {
       error_ = Error{ErrorKind::kInvalid, "a key begins with ff ff ff ff"};
     } else {
       error_ = Error{ErrorKind::kKeyTooLong, "a key has " + std::to_string(key.size()) + " bytes, more than " +
-                                                 std::to_string(env_.max_key_size())};
+                                                 std::to_string(max_key_size_)};
     }
     return false;
   }
 
-  const LmdbEnv& env_;
-  MDB_txn* const txn_;
+  ReadView& view_;
+  Memtable& active_;
   const Sequence sequence_;
-  EntryBuffer& entries_;
-  Overlay& overlay_;
-  ValueBuffer buffer_;
+  const std::size_t max_key_size_;
   std::optional<Error> error_;
 };
 
@@ -120,7 +103,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   auto state = recover(options);
   if (!state) return state.error();
   if (options.read_only) {
-    return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), std::move(*state)));
+    return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), *state));
   }
   auto file = CheckpointFile::open(options.directory);
   if (!file) {
@@ -130,31 +113,33 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   return std::unique_ptr<Engine>(new EngineImpl(options, std::move(*lock), std::move(*state), std::move(*file)));
 }
 
-EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state)
+EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered& state)
     : options_(options),
       lock_(std::move(lock)),
       env_(std::move(state.env)),
-      sequence_offset_(state.sequence - env_->last_transaction()),
-      last_sequence_(state.sequence) {}
+      last_sequence_(state.sequence),
+      active_(std::make_shared<Memtable>(state.sequence)) {
+  layers_.set({.transaction = env_->last_transaction(), .frozen = nullptr, .active = active_});
+}
 
 EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state,
                        CheckpointFile checkpoint_file)
-    : options_(options),
-      lock_(std::move(lock)),
-      env_(std::move(state.env)),
-      log_(std::move(state.log)),
-      sequence_offset_(state.sequence - env_->last_transaction()),
-      last_sequence_(state.sequence) {
-  syncer_ = std::make_unique<Syncer>(*log_, state.sequence, options_,
+    : EngineImpl(options, std::move(lock), state) {
+  log_ = std::move(state.log);
+  syncer_ = std::make_unique<Syncer>(*log_, last_sequence(), options_,
                                      [this](const Error& error) { fail_for_good(error); });
-  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), state.checkpoint, state.pin,
-                                                 options_);
-  checkpointer_->start(
-      [this] {
-        std::lock_guard guard(queue_mutex_);
-        queue_wake_.notify_one();
-      },
-      [this](const Error& error) { fail_for_good(error); });
+  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), layers_, state.checkpoint,
+                                                 state.pin, options_);
+  checkpointer_->start({
+      .wake_writer =
+          [this] {
+            std::lock_guard guard(queue_mutex_);
+            queue_wake_.notify_one();
+          },
+      .failed =
+          [this](const Error& error) { error.kind == ErrorKind::kDiskFull ? disk_full(error) : fail_for_good(error); },
+      .mended = [this] { disk_full(std::nullopt); },
+  });
   // What was replayed would be replayed again at the next start, and the old segments are in the way.
   begin_checkpoint();
   writer_ = std::thread([this] { writer_loop(); });
@@ -170,12 +155,12 @@ EngineImpl::~EngineImpl() {
   writer_.join();
   syncer_->stop();
   checkpointer_->stop();
-  if (!failed_.load() && !syncer_->failure()) (void)checkpointer_->last(last_sequence(), log_->tail());
+  if (!failed_.load() && !syncer_->failure()) checkpointer_->last(point());
   checkpointer_.reset();
   syncer_.reset();
 }
 
-std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, sequence_offset_); }
+std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, layers_); }
 
 void EngineImpl::submit(Job job, Durability durability, Done done, std::vector<std::string> expected) {
   std::optional<Error> refused;
@@ -228,24 +213,36 @@ Engine::Stats EngineImpl::stats() const {
 
 void EngineImpl::writer_loop() {
   std::vector<Request> requests;
-  for (;;) {
-    {
-      std::unique_lock lock(queue_mutex_);
-      queue_wake_.wait(lock, [this] {
-        return stopping_ || !queue_.empty() ||
-               (!failed_.load() && checkpointer_->wanted() && checkpointer_->due(written()));
-      });
-      if (queue_.empty() && stopping_) return;
-      requests.swap(queue_);
-    }
+  while (take_requests(requests)) {
     for (std::size_t i = 0; i < requests.size();) {
-      if (!failed_.load()) checkpointer_->keep_up(written());
       i += run_batch(requests, i);
-      if (failed_.load() && !kept_readable_) keep_readable();
       begin_checkpoint_if_due();
     }
-    begin_checkpoint_if_due();
     requests.clear();
+  }
+}
+
+bool EngineImpl::take_requests(std::vector<Request>& requests) {
+  const auto checkpoint_due = [this] { return !failed_.load() && checkpointer_->due(written()); };
+  std::unique_lock lock(queue_mutex_);
+  for (;;) {
+    const auto work = [&] { return stopping_ || !queue_.empty() || checkpoint_due(); };
+    if (active_->keys() < kManyKeys || failed_.load()) {
+      queue_wake_.wait(lock, work);
+    } else if (!queue_wake_.wait_for(lock, kIdleTime, work) && !checkpointer_->busy()) {
+      // Readers look into the memtables before they look into LMDB, so they shall not stay full.
+      lock.unlock();
+      begin_checkpoint();
+      lock.lock();
+      continue;
+    }
+    if (queue_.empty() && stopping_) return false;
+    requests.swap(queue_);
+    if (!requests.empty()) return true;
+    if (!checkpoint_due()) continue;
+    lock.unlock();
+    begin_checkpoint();
+    lock.lock();
   }
 }
 
@@ -254,8 +251,8 @@ void EngineImpl::begin_checkpoint_if_due() {
 }
 
 void EngineImpl::begin_checkpoint() {
-  auto begun = checkpointer_->begin(last_sequence(), log_->tail(), written());
-  if (!begun) fail_for_good(begun.error());
+  checkpointer_->begin(point(), written());
+  active_ = layers_.get()->active;
 }
 
 void EngineImpl::fail_for_good(Error error) {
@@ -281,163 +278,104 @@ void EngineImpl::tell_failure() {
   options_.on_failure(now);
 }
 
-void EngineImpl::keep_readable() {
-  kept_readable_ = true;
-  if (!env_->panicked()) return;
-  checkpointer_->stop();
-  checkpointer_->abandon();
-  // On an Error readers go on failing, as they would without the attempt.
-  (void)env_->reopen_for_reading();
-}
-
-Result<void> EngineImpl::begin_write() {
-  const int rc = write_.begin(*env_);
-  return rc == 0 ? Result<void>{} : classify(rc, "begin");
-}
-
-Result<void> EngineImpl::repeat_batch(std::uint64_t& changed, bool grow) {
-  for (;;) {
-    write_.abort();
-    if (grow) {
-      if (auto grown = env_->grow(); !grown) return grown;
-    }
-    if (auto begun = begin_write(); !begun) return begun;
-    changed = 0;
-    int rc = 0;
-    entries_.for_each([&](const LogEntry& entry) {
-      rc = write_.apply(entry, changed);
-      return rc == 0;
-    });
-    if (rc == 0) return {};
-    if (rc != MDB_MAP_FULL) {
-      write_.abort();
-      return classify(rc, "write");
-    }
-    grow = true;
+void EngineImpl::disk_full(const std::optional<Error>& error) {
+  {
+    std::lock_guard lock(failure_mutex_);
+    disk_full_ = error;
   }
+  tell_failure();
 }
 
-int EngineImpl::apply_overlay(std::uint64_t& changed) {
-  for (const auto* node = overlay_.first(); node != nullptr; node = Overlay::next(node)) {
-    if (const int rc = write_.apply(Overlay::entry(node), changed); rc != 0) return rc;
-  }
-  return 0;
-}
-
-Result<void> EngineImpl::run_job(Request& request, Sequence sequence, std::uint64_t& changed) {
-  const auto before = entries_.mark();
-  overlay_.clear();
+Result<void> EngineImpl::run_job(Request& request, ReadView& view, Sequence sequence) {
+  const auto before = active_->mark();
   auto drop = [&](Error error) -> Result<void> {
-    entries_.rollback(before);
+    active_->rollback(before);
     return error;
   };
-  WriteTxnImpl view(*env_, write_.txn(), sequence, entries_, overlay_);
+  WriteTxnImpl txn(view, *active_, sequence, env_->max_key_size());
   try {
-    auto ran = request.job(view);
+    auto ran = request.job(txn);
     if (!ran) return drop(ran.error());
   } catch (const std::exception& e) {
     return drop({ErrorKind::kInvalid, e.what()});
   }
-  if (view.error()) return drop(*view.error());
-  if (overlay_.empty()) return {};
-  const int rc = apply_overlay(changed);
-  if (rc == 0) return {};
-  // The transaction is spoilt: build it again from the batch's entries, with this job if only the map was too small.
-  if (rc == MDB_MAP_FULL) return repeat_batch(changed, true);
-  Error error = classify(rc, "write");
-  entries_.rollback(before);
-  if (auto repeated = repeat_batch(changed, false); !repeated) return repeated;
-  return error;
+  if (txn.error()) return drop(*txn.error());
+  return {};
 }
 
-std::size_t EngineImpl::look_ahead(const std::vector<Request>& requests, std::size_t first) {
+std::size_t EngineImpl::look_ahead(ReadView& view, const std::vector<Request>& requests, std::size_t first) {
   expected_.clear();
   std::size_t count = 0;
   while (first + count < requests.size() && expected_.size() < kPrefetchKeys) {
     for (const std::string& key : requests[first + count].expected) expected_.emplace_back(key);
     ++count;
   }
-  env_->prefetch_newest(expected_);
+  if (!expected_.empty()) view.prefetch(expected_);
   return count;
 }
 
 std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t first) {
   const Sequence sequence = last_sequence() + 1;
-  const auto until = steady_clock::now() + kBatchTime;
-  std::uint64_t changed = 0;
-  bool hard = false;
-  outcomes_.clear();
-  entries_.clear();
-
-  std::optional<Error> failed;
+  std::optional<ReadView> view;
+  std::optional<Error> failed;  // every job, also those that write nothing
+  Result<void> room;
   if (failed_.load() || syncer_->failure()) {
     failed = stopped_error(*failure());
-  } else if (auto begun = begin_write(); !begun) {
-    failed = begun.error();
+  } else {
+    room = checkpointer_->keep_up(written());
+    try {
+      view.emplace(*env_, layers_, ReadView::Of::kWriter);
+    } catch (const std::exception& e) {
+      failed = Error{ErrorKind::kIo, e.what()};
+    }
   }
+
+  const auto until = steady_clock::now() + kBatchTime;
+  const Memtable::Mark begin = active_->mark();
+  const std::size_t keys = active_->keys();
+  bool hard = false;
+  outcomes_.clear();
   std::size_t count = 0;
   std::size_t looked_ahead = 0;
   while (first + count < requests.size()) {
-    if (count >= looked_ahead && !failed) looked_ahead = count + look_ahead(requests, first + count);
+    if (count >= looked_ahead && !failed) looked_ahead = count + look_ahead(*view, requests, first + count);
     Request& request = requests[first + count++];
     Outcome& outcome = outcomes_.emplace_back();
     outcome.request = &request;
     if (failed) continue;
-    const std::size_t bytes = entries_.bytes();
-    auto ran = run_job(request, sequence, changed);
+    const std::size_t puts = active_->mark().puts;
+    auto ran = run_job(request, *view, sequence);
     if (!ran) outcome.error = ran.error();
-    outcome.wrote = ran && entries_.bytes() > bytes;
-    hard |= outcome.wrote && request.durability == Durability::kHard;
-    if (!write_.is_open()) failed = outcome.error;
-    if (entries_.bytes() >= options_.batch_bytes || steady_clock::now() >= until) break;
+    hard |= active_->mark().puts > puts && request.durability == Durability::kHard;
+    if (active_->entries().bytes() - begin.entries.bytes >= options_.batch_bytes || steady_clock::now() >= until) break;
   }
+  view.reset();
 
-  if (!failed) {
-    if (changed > 0) {
-      if (auto done = commit(sequence, hard, changed); !done) failed = done.error();
-    } else {
-      write_.abort();
+  const bool wrote = active_->mark().puts > begin.puts;
+  if (wrote) {
+    auto done = room ? commit(sequence, hard, begin) : room;
+    if (!done) {
+      active_->rollback(begin);
+      failed = done.error();
     }
+    written_keys_ += active_->keys() - keys;
   }
-  publish(sequence, changed > 0 && !failed, failed);
+  publish(sequence, wrote && !failed, failed);
   return count;
 }
 
-Result<void> EngineImpl::commit(Sequence sequence, bool hard, std::uint64_t& changed) {
+Result<void> EngineImpl::commit(Sequence sequence, bool hard, const Memtable::Mark& begin) {
   RecordHeader header;
   header.sequence = sequence;
   header.durable = syncer_->durable();
   header.time_us = now_us();
-  // The log first: a commit that cannot be logged is not made, so a full disk refuses it and harms nothing; and the
-  // sync runs while LMDB commits.
-  if (auto appended = log_->append(header, entries_); !appended) {
-    write_.abort();
+  if (auto appended = log_->append(header, active_->entries(), begin.entries); !appended) {
     if (appended.error().kind != ErrorKind::kDiskFull) fail_for_good(appended.error());
     return appended;
   }
   syncer_->appended(sequence, hard);
-  written_keys_ += changed;
-
-  Error error{};
-  for (bool again = true;;) {
-    const int rc = write_.commit();
-    if (rc == 0) return {};
-    error = classify(rc, "commit");
-    // A short write on a disk that has room again, because a log segment under preparation has just given its space
-    // back, looks like a device that fails. That one fails twice.
-    const bool retry = rc == EIO && error.kind != ErrorKind::kDiskFull && std::exchange(again, false);
-    if (rc != MDB_MAP_FULL && !retry) break;
-    if (auto repeated = repeat_batch(changed, rc == MDB_MAP_FULL); !repeated) {
-      error = repeated.error();
-      break;
-    }
-  }
-  // Its record must not be replayed: what was built on this commit is refused, and later commits go without it.
-  syncer_->cancelled(sequence);
-  auto cancelled = log_->cancel_last();
-  if (!cancelled) fail_for_good(cancelled.error());
-  if (error.kind != ErrorKind::kDiskFull) fail_for_good(error);
-  return error;
+  active_->publish(sequence);
+  return {};
 }
 
 void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<Error>& failed) {
@@ -474,21 +412,6 @@ void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<
     }
   }
   if (committed || !waiters.empty()) syncer_->committed(newest, std::move(waiters));
-}
-
-Error EngineImpl::classify(int code, std::string_view call) {
-  Error error = lmdb_error(call, code, options_.directory);
-  if (code == EIO) {
-    // LMDB says EIO for a short write, which is what a full disk looks like at its edge.
-    // Behind what that write has added.
-    struct stat now {};
-    if (::fstat(env_->data_fd(), &now) == 0 &&
-        ::fallocate(env_->data_fd(), FALLOC_FL_KEEP_SIZE, now.st_size, 64 * 1024) != 0 &&
-        (errno == ENOSPC || errno == EDQUOT)) {
-      return lmdb_error(call, errno, options_.directory);
-    }
-  }
-  return error;
 }
 
 }  // namespace reqld::storage

@@ -1,5 +1,5 @@
-// The engine's threads: the writer commits, the syncer makes commits durable, the checkpointer moves the
-// point to recover from forward.
+// The engine's threads: the writer commits, the syncer makes commits durable, the checkpointer moves them into LMDB and
+// the point to recover from forward.
 #pragma once
 
 #include <atomic>
@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "storage/engine.hpp"
-#include "storage/engine/lmdb_write.hpp"
+#include "storage/engine/layers.hpp"
+#include "storage/engine/read_view.hpp"
 #include "storage/engine/recovery.hpp"
-#include "storage/engine/write_set.hpp"
 
 namespace reqld::storage {
 
@@ -26,10 +26,8 @@ class Syncer {
   Syncer(Log& log, Sequence durable, const EngineOptions& options, std::function<void(Error)> failed);
   ~Syncer();
 
-  /// A record has been appended, its commit may still be under way. `now`: somebody waits for it.
+  /// A record has been appended, its commit is about to be visible. `now`: somebody waits for it.
   void appended(Sequence sequence, bool now);
-  /// The record appended last was taken back.
-  void cancelled(Sequence sequence);
   /// The commit is visible; `waiters` are completed once it is on disk, in order.
   void committed(Sequence sequence, std::vector<std::pair<Sequence, Engine::Done>> waiters);
   /// Completes every waiter with `error`, now and from now on.
@@ -54,8 +52,6 @@ class Syncer {
   Sequence synced_ = 0;
   Sequence committed_ = 0;
   Sequence wanted_ = 0;  ///< somebody waits for everything up to here
-  Sequence cancelled_to_ = 0;
-  std::uint64_t cancels_ = 0;
   std::chrono::steady_clock::time_point first_unsynced_;
   std::deque<std::pair<Sequence, Engine::Done>> waiters_;
   std::optional<Error> failure_;
@@ -65,10 +61,11 @@ class Syncer {
   std::thread thread_;
 };
 
-/// Makes checkpoints, one at a time.
+/// Makes checkpoints, one at a time: moves the frozen memtable into LMDB, and has that synced.
 class Checkpointer {
  public:
-  Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, const Checkpoint& last, MDB_txn* pin,
+  /// `pin` keeps the pages of `last` until there is a newer one.
+  Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, const Checkpoint& last, MDB_txn* pin,
                const EngineOptions& options);
   ~Checkpointer();
 
@@ -77,34 +74,46 @@ class Checkpointer {
     std::uint64_t log_bytes = 0;
     std::uint64_t keys = 0;
   };
+  /// The commit that a checkpoint is to hold as the newest, and where the log goes on behind it.
+  struct Point {
+    Sequence sequence = 0;
+    LogPosition position;
+  };
   /// Asked by the writer after each commit, cheap.
   bool due(const Written& written) const;
-  /// Called by the writer before each batch. While a checkpoint takes longer than its successor should have to wait
-  /// for, slows the writer down, and stops it in the end: pages that were freed cannot be reused meanwhile, and the log
-  /// to replay gets longer.
-  void keep_up(const Written& written);
-  /// Set when the time for one has come; the writer then calls begin() as soon as no commit is under way.
+  bool busy() const { return busy_.load(std::memory_order_acquire); }
+  /// Called by the writer before each batch. While a checkpoint takes longer than its successor should have to wait for,
+  /// slows the writer down, and stops it in the end: memory and the log to replay would get larger and larger. kDiskFull:
+  /// there is no room for the one under way, which was tried once more.
+  Result<void> keep_up(const Written& written);
+  /// Set when the time for one has come; the writer then calls begin() as soon as none is under way.
   bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
-  /// Fixes the point: the commit just made. On the writer's thread, no commit under way.
-  Result<void> begin(Sequence sequence, LogPosition position, const Written& written);
-  /// Called when a checkpoint is wanted by time, so that a sleeping writer wakes up; and with each failure.
-  void start(std::function<void()> wake_writer, std::function<void(Error)> failed);
-  /// Waits for the one under way; ends the thread.
+  /// Freezes the active memtable, whose newest commit is that of `point`. On the writer's thread, while not busy().
+  void begin(const Point& point, const Written& written);
+  /// Called when a checkpoint is wanted by time, so that a sleeping writer wakes up; with each failure, of which a full
+  /// disk is tried again; and when there is room once more.
+  struct Events {
+    std::function<void()> wake_writer;
+    std::function<void(Error)> failed;
+    std::function<void()> mended;
+  };
+  void start(Events events);
+  /// Waits for the one under way, unless it waits for room; ends the thread.
   void stop();
-  /// Lets the pins go, after stop(): no further checkpoint will be made.
-  void abandon();
   /// One more, on the caller's thread, after stop() and after the writer has ended.
-  Result<void> last(Sequence sequence, LogPosition position);
+  void last(const Point& point);
 
   std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
 
  private:
-  struct Work {
-    Checkpoint checkpoint;
-    MDB_txn* pin = nullptr;
-  };
-  Result<Work> capture(Sequence sequence, LogPosition position);
-  Result<void> run(Work work);
+  bool nothing_new(const Point& point) const {
+    return point.sequence == last_.sequence && point.position == last_.position;
+  }
+  void freeze();
+  void carry_out(const Point& point);
+  Result<void> move_into_lmdb(const Memtable& memtable);
+  Result<void> make_durable(const Point& point);
+  void keep_readable();
   void loop();
   void set_limit();
   double lag(const Written& written) const;
@@ -112,14 +121,15 @@ class Checkpointer {
   LmdbEnv& env_;
   Log& log_;
   CheckpointFile file_;
+  CurrentLayers& layers_;
   const EngineOptions options_;
   Checkpoint last_;
   MDB_txn* pin_;
-  std::function<void()> wake_writer_;
-  std::function<void(Error)> failed_;
+  Events events_;
 
   std::atomic<bool> wanted_{false};
   std::atomic<bool> busy_{false};
+  std::atomic<bool> stuck_{false};  ///< busy for want of room
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint64_t> begun_log_bytes_{0};
   std::atomic<std::uint64_t> begun_keys_{0};
@@ -128,7 +138,10 @@ class Checkpointer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
-  std::optional<Work> work_;
+  std::optional<Point> work_;
+  std::optional<Error> no_room_;  ///< of the newest attempt
+  std::uint64_t attempts_ = 0;
+  bool try_again_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };
@@ -137,7 +150,8 @@ class EngineImpl final : public Engine {
  public:
   EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state,
              CheckpointFile checkpoint_file);
-  EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state);  ///< read only
+  /// Read only. Takes what it needs of `state`.
+  EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered& state);
   ~EngineImpl() override;
 
   std::unique_ptr<Snapshot> snapshot() override;
@@ -162,35 +176,31 @@ class EngineImpl final : public Engine {
   };
   struct Outcome {
     Request* request = nullptr;
-    bool wrote = false;
     std::optional<Error> error;
   };
 
   void writer_loop();
+  /// False: the engine is closing.
+  bool take_requests(std::vector<Request>& requests);
   /// Has the keys that the next jobs expect looked for together; answers for how many jobs.
-  std::size_t look_ahead(const std::vector<Request>& requests, std::size_t first);
+  std::size_t look_ahead(ReadView& view, const std::vector<Request>& requests, std::size_t first);
   std::size_t run_batch(std::vector<Request>& requests, std::size_t first);
-  Result<void> run_job(Request& request, Sequence sequence, std::uint64_t& changed);
-  Result<void> begin_write();
-  /// Begins the transaction again and applies the batch's entries, in a larger map when `grow`. On an Error
-  /// there is none.
-  Result<void> repeat_batch(std::uint64_t& changed, bool grow);
-  int apply_overlay(std::uint64_t& changed);
-  Result<void> commit(Sequence sequence, bool hard, std::uint64_t& changed);
+  Result<void> run_job(Request& request, ReadView& view, Sequence sequence);
+  Result<void> commit(Sequence sequence, bool hard, const Memtable::Mark& begin);
   void publish(Sequence sequence, bool committed, const std::optional<Error>& failed);
   void fail_for_good(Error error);
   void tell_failure();
-  void keep_readable();
-  Error classify(int code, std::string_view call);
+  void disk_full(const std::optional<Error>& error);
   void begin_checkpoint();
   void begin_checkpoint_if_due();
+  Checkpointer::Point point() const { return {last_sequence(), log_->tail()}; }
   Checkpointer::Written written() const { return {log_->appended_bytes(), written_keys_}; }
 
   const EngineOptions options_;
   DirectoryLock lock_;
   std::unique_ptr<LmdbEnv> env_;
   std::unique_ptr<Log> log_;
-  const Sequence sequence_offset_;  ///< a commit's sequence less its LMDB transaction number
+  CurrentLayers layers_;
   std::atomic<Sequence> last_sequence_;
   std::unique_ptr<Syncer> syncer_;
   std::unique_ptr<Checkpointer> checkpointer_;
@@ -212,11 +222,8 @@ class EngineImpl final : public Engine {
   bool stopping_ = false;
 
   // The writer's own.
-  LmdbWrite write_;
-  bool kept_readable_ = false;
-  EntryBuffer entries_;
+  std::shared_ptr<Memtable> active_;
   std::vector<std::string_view> expected_;
-  Overlay overlay_;
   std::vector<Outcome> outcomes_;
   std::uint64_t written_keys_ = 0;
   std::thread writer_;

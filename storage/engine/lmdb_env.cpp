@@ -12,7 +12,6 @@
 #include "storage/activity.hpp"
 #include "storage/engine/file.hpp"
 #include "storage/engine/lmdb_format.hpp"
-#include "storage/engine/prefetch.hpp"
 
 namespace reqld::storage {
 namespace {
@@ -223,17 +222,6 @@ const char* LmdbEnv::map(MDB_txn* reading) {
   }
   mdb_cursor_close(cursor);
   return map;
-}
-
-void LmdbEnv::prefetch_newest(std::span<const std::string_view> keys) {
-  if (keys.empty()) return;
-  const char* map = map_.load(std::memory_order_relaxed);
-  if (map == nullptr) {
-    MDB_txn* const reading = acquire_read();
-    map = this->map(reading);
-    release_read(reading);
-  }
-  prefetch_rows({map, page_size_, last_transaction()}, keys);
 }
 
 Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std::string_view call) {

@@ -56,7 +56,7 @@ class LmdbEnv {
   std::size_t max_key_size() const { return max_key_size_; }
   std::uint64_t last_transaction() const;
   std::uint64_t page_size() const { return page_size_; }
-  /// Bytes of the data file, by LMDB's count of pages. On the writer's thread.
+  /// Bytes of the data file, by LMDB's count of pages.
   std::uint64_t file_bytes() const;
   std::uint64_t map_bytes() const;
   struct Usage {
@@ -73,24 +73,23 @@ class LmdbEnv {
 
   /// Where the data file is mapped, for as long as `reading`, a read transaction, lasts; nullptr while nothing is stored.
   const char* map(MDB_txn* reading);
-  /// Asks the CPU for rows of the newest version. A hint. On the writer's thread.
-  void prefetch_newest(std::span<const std::string_view> keys);
 
   /// A read transaction that only keeps its version's pages from being reused; never used to read, so it may live
   /// through a growth of the map. nullptr: error.
   MDB_txn* pin();
   void unpin(MDB_txn* txn);
 
-  /// Doubles the map. On the writer's thread, with no write transaction open; waits for the snapshots to end.
+  /// Doubles the map. On the thread that commits, with no write transaction open; waits for the snapshots to end.
   Result<void> grow();
 
-  /// Whether LMDB refuses everything, reads too: it does after a meta page could not be written. On the writer's thread.
+  /// Whether LMDB refuses everything, reads too: it does after a meta page could not be written. On the
+  /// thread that commits.
   bool panicked() const;
-  /// Opens the environment anew, for reading only, so that what was committed can be read. On the writer's thread, with no
+  /// Opens the environment anew, for reading only, so that what was committed can be read. On the thread that commits, with no
   /// transaction but snapshots open; waits for those to end.
   Result<void> reopen_for_reading();
 
-  /// The meta page of `transaction`, which must be the newest commit, with no commit under way.
+  /// The meta page of `transaction`, which must be the newest commit. On the thread that commits.
   Result<MetaPage> meta_of(std::uint64_t transaction) const;
 
   Result<void> sync_data();

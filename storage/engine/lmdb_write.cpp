@@ -23,12 +23,9 @@ int LmdbWrite::begin(LmdbEnv& env) {
   return rc;
 }
 
-int LmdbWrite::apply(const LogEntry& entry, std::uint64_t& changed) {
+int LmdbWrite::apply(const LogEntry& entry) {
   const MDB_val key = to_val(entry.key);
-  if (entry.gone) return erase(key, changed);
-  const int rc = put(key, entry.value);
-  if (rc == 0) ++changed;
-  return rc;
+  return entry.gone ? erase(key) : put(key, entry.value);
 }
 
 int LmdbWrite::put(MDB_val key, std::string_view value) {
@@ -47,16 +44,14 @@ int LmdbWrite::put(MDB_val key, std::string_view value) {
   return rc == 0 && old ? erase_chunks(old->id) : rc;
 }
 
-int LmdbWrite::erase(MDB_val key, std::uint64_t& changed) {
+int LmdbWrite::erase(MDB_val key) {
   MDB_val before{};
   int rc = mdb_cursor_get(cursor_, &key, &before, MDB_SET);
   if (rc == MDB_NOTFOUND) return 0;
   if (rc != 0) return rc;
   const auto old = decode_chunked(to_view(before));
   rc = mdb_cursor_del(cursor_, 0);
-  if (rc != 0) return rc;
-  ++changed;
-  return old ? erase_chunks(old->id) : 0;
+  return rc == 0 && old ? erase_chunks(old->id) : rc;
 }
 
 int LmdbWrite::write_chunks(std::string_view value, std::string& out) {

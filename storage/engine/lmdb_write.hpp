@@ -1,4 +1,4 @@
-// The LMDB write transaction: begun, filled with entries, committed. On the writer's thread (or recovery's) only.
+// The LMDB write transaction: begun, filled with entries, committed. On the checkpointer's thread (or recovery's) only.
 #pragma once
 
 #include <lmdb.h>
@@ -26,15 +26,15 @@ class LmdbWrite {
   bool is_open() const { return txn_ != nullptr; }
   MDB_txn* txn() const { return txn_; }
 
-  /// Counts in `changed` an entry that changes something. After a failure the transaction can only be aborted.
-  int apply(const LogEntry& entry, std::uint64_t& changed);
+  /// After a failure the transaction can only be aborted.
+  int apply(const LogEntry& entry);
   /// None is open afterwards, in any case.
   int commit();
   void abort();
 
  private:
   int put(MDB_val key, std::string_view value);
-  int erase(MDB_val key, std::uint64_t& changed);
+  int erase(MDB_val key);
   /// Writes chunks behind all that there are; `out` gets what is to lie under the value's key.
   int write_chunks(std::string_view value, std::string& out);
   int erase_chunks(std::uint64_t id);

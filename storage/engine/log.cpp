@@ -159,8 +159,8 @@ Result<void> Log::advance() {
   return {};
 }
 
-Result<void> Log::append(RecordHeader header, const EntryBuffer& entries) {
-  header.payload_bytes = entries.bytes();
+Result<void> Log::append(RecordHeader header, const EntryBuffer& entries, const EntryBuffer::Mark& from) {
+  header.payload_bytes = entries.bytes() - from.bytes;
   const std::uint64_t size = record_bytes(header.payload_bytes);
   // A record larger than a whole segment makes an empty one longer. A segment made in haste is left for a prepared one.
   const bool full = tail_ + size > current_->capacity && tail_ > kSegmentHeaderBytes;
@@ -169,7 +169,7 @@ Result<void> Log::append(RecordHeader header, const EntryBuffer& entries) {
   }
   pieces_.clear();
   pieces_.push_back({});
-  entries.pieces(pieces_);
+  entries.pieces(from, pieces_);
   std::uint32_t crc = 0;
   for (std::size_t i = 1; i < pieces_.size(); ++i) crc = crc32c(crc, pieces_[i].iov_base, pieces_[i].iov_len);
   std::string head = encode_record_header(header, crc, current_->nonce);

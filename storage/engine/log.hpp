@@ -39,11 +39,9 @@ class Log {
   static Result<std::unique_ptr<Log>> create(const Options& options, std::vector<OldSegment> old, bool last_is_unused);
   ~Log();
 
-  /// Writes one record behind the last; it is on disk after a sync(). On the writer's thread.
+  /// Writes one record of the entries behind `from`; it is on disk after a sync(). On the writer's thread.
   /// After kDiskFull nothing has been added; after another Error perhaps something, and nothing more may be.
-  Result<void> append(RecordHeader header, const EntryBuffer& entries);
-  /// Takes the record appended last back, for good: when this returns, no recovery will see it. On the writer's thread.
-  Result<void> cancel_last();
+  Result<void> append(RecordHeader header, const EntryBuffer& entries, const EntryBuffer::Mark& from);
   /// Where the next record goes. On the writer's thread.
   LogPosition tail() const { return {current_->number, tail_}; }
   std::uint64_t appended_bytes() const { return appended_bytes_; }
@@ -72,6 +70,8 @@ class Log {
   };
 
   explicit Log(Options options) : options_(std::move(options)) {}
+  /// Takes the record appended last back, for good: when this returns, no recovery will see it.
+  Result<void> cancel_last();
   std::string path(std::uint64_t number) const { return options_.directory + "/" + segment_name(number); }
   Result<SegmentPtr> make_segment(std::uint64_t number, Making how);
   Result<void> advance();

@@ -172,8 +172,7 @@ class Replay {
       LmdbWrite write;
       int rc = write.begin(env);
       if (rc != 0) return lmdb_error("begin", rc, directory_);
-      std::uint64_t changed = 0;
-      for (auto entry = entries.begin(); rc == 0 && entry != entries.end(); ++entry) rc = write.apply(*entry, changed);
+      for (auto entry = entries.begin(); rc == 0 && entry != entries.end(); ++entry) rc = write.apply(*entry);
       if (rc == 0) rc = write.commit();
       write.abort();
       if (rc == 0) break;

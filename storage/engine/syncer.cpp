@@ -32,15 +32,6 @@ void Syncer::appended(Sequence sequence, bool now) {
   if (wake) wake_.notify_one();
 }
 
-void Syncer::cancelled(Sequence sequence) {
-  std::lock_guard lock(mutex_);
-  ++cancels_;
-  cancelled_to_ = sequence - 1;
-  appended_ = std::min(appended_, cancelled_to_);
-  synced_ = std::min(synced_, cancelled_to_);
-  wanted_ = std::min(wanted_, cancelled_to_);
-}
-
 void Syncer::committed(Sequence sequence, std::vector<std::pair<Sequence, Engine::Done>> waiters) {
   bool wake = false;
   {
@@ -108,7 +99,6 @@ void Syncer::run() {
     if (dirty && (wanted_ > synced_ || stopping_ ||
                   std::chrono::steady_clock::now() - first_unsynced_ >= soft_delay_)) {
       const Sequence target = appended_;
-      const std::uint64_t cancels = cancels_;
       lock.unlock();
       auto synced = skip_sync_ ? Result<void>{} : log_.sync();
       if (!synced) failed_(synced.error());
@@ -118,7 +108,7 @@ void Syncer::run() {
         continue;
       }
       syncs_.fetch_add(1, std::memory_order_relaxed);
-      synced_ = std::max(synced_, cancels == cancels_ ? target : std::min(target, cancelled_to_));
+      synced_ = target;
       if (appended_ > synced_) first_unsynced_ = std::chrono::steady_clock::now();
       continue;
     }

@@ -1,7 +1,7 @@
 #include "storage/engine/write_set.hpp"
 
+#include <algorithm>
 #include <cstring>
-#include <new>
 
 namespace reqld::storage {
 namespace {
@@ -94,103 +94,13 @@ void EntryBuffer::rollback(const Mark& mark) {
   bytes_ = mark.bytes;
 }
 
-void EntryBuffer::clear() {
-  constexpr std::size_t kKeptBlocks = 8;
-  std::size_t kept = 0;
-  for (auto& block : blocks_) {
-    if (kept == kKeptBlocks || block.capacity > 2 * kBlockBytes) continue;
-    block.used = 0;
-    if (&blocks_[kept] != &block) blocks_[kept] = std::move(block);
-    ++kept;
-  }
-  blocks_.resize(kept);
-  current_ = 0;
-  bytes_ = 0;
-}
-
-void EntryBuffer::pieces(std::vector<iovec>& out) const {
-  for (std::size_t i = 0; i < blocks_.size() && i <= current_; ++i) {
-    if (blocks_[i].used > 0) out.push_back({blocks_[i].data.get(), blocks_[i].used});
+void EntryBuffer::pieces(const Mark& mark, std::vector<iovec>& out) const {
+  std::size_t skipped = mark.used;
+  for (std::size_t i = mark.block; i < blocks_.size() && i <= current_; ++i) {
+    const Block& block = blocks_[i];
+    if (block.used > skipped) out.push_back({block.data.get() + skipped, block.used - skipped});
+    skipped = 0;
   }
 }
-
-struct Overlay::Node {
-  LogEntry entry;
-  Node* next[1];  // as many as the node is high
-};
-
-Overlay::Overlay() : memory_(inline_memory_, sizeof inline_memory_) { head_ = make_node({}, kMaxHeight); }
-
-Overlay::Node* Overlay::make_node(const LogEntry& entry, int height) {
-  const std::size_t size = sizeof(Node) + static_cast<std::size_t>(height - 1) * sizeof(Node*);
-  Node* node = new (memory_.allocate(size, alignof(Node))) Node{entry, {nullptr}};
-  for (int i = 0; i < height; ++i) node->next[i] = nullptr;
-  return node;
-}
-
-Overlay::Node* Overlay::search(std::string_view key, Node** previous) const {
-  Node* node = head_;
-  for (int level = height_ - 1; level >= 0; --level) {
-    while (node->next[level] != nullptr && node->next[level]->entry.key < key) node = node->next[level];
-    if (previous != nullptr) previous[level] = node;
-  }
-  return node;
-}
-
-void Overlay::put(const LogEntry& entry) {
-  Node* previous[kMaxHeight];
-  Node* const at = search(entry.key, previous)->next[0];
-  if (at != nullptr && at->entry.key == entry.key) {
-    at->entry = entry;
-    return;
-  }
-  int height = 1;
-  random_ = random_ * 1664525 + 1013904223;
-  for (std::uint32_t bits = random_ >> 8; height < kMaxHeight && (bits & 3) == 0; bits >>= 2) ++height;
-  for (; height_ < height; ++height_) previous[height_] = head_;
-  Node* node = make_node(entry, height);
-  for (int i = 0; i < height; ++i) {
-    node->next[i] = previous[i]->next[i];
-    previous[i]->next[i] = node;
-  }
-  ++size_;
-  ++version_;
-}
-
-const LogEntry* Overlay::find(std::string_view key) const {
-  if (size_ == 0) return nullptr;
-  const Node* node = at_or_after(key);
-  return node != nullptr && node->entry.key == key ? &node->entry : nullptr;
-}
-
-void Overlay::clear() {
-  if (size_ == 0) return;
-  memory_.release();
-  head_ = make_node({}, kMaxHeight);
-  height_ = 1;
-  size_ = 0;
-  ++version_;
-}
-
-const Overlay::Node* Overlay::at_or_after(std::string_view key) const { return search(key, nullptr)->next[0]; }
-
-const Overlay::Node* Overlay::before(std::string_view key) const {
-  const Node* node = search(key, nullptr);
-  return node == head_ ? nullptr : node;
-}
-
-const Overlay::Node* Overlay::first() const { return head_->next[0]; }
-
-const Overlay::Node* Overlay::last() const {
-  const Node* node = head_;
-  for (int level = height_ - 1; level >= 0; --level) {
-    while (node->next[level] != nullptr) node = node->next[level];
-  }
-  return node == head_ ? nullptr : node;
-}
-
-const Overlay::Node* Overlay::next(const Node* node) { return node->next[0]; }
-
-const LogEntry& Overlay::entry(const Node* node) { return node->entry; }
 
 }  // namespace reqld::storage

@@ -19,7 +19,7 @@ int usage() {
   std::fprintf(
       stderr,
       "usage: storage_crash short|long\n"
-      "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|pin] [--directory "
+      "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|data] [--directory "
       "DIR]\n"
       "       storage_crash kill [--rounds N] [--seed N] [--directory DIR]\n"
       "       storage_crash faults|model [--rounds N] [--seed N] [--directory DIR]\n"
@@ -44,8 +44,8 @@ const char* name_of(Broken broken) {
       return "the data file's own meta page trusted (plain MDB_NOSYNC)";
     case Broken::kLogSync:
       return "the log's sync left out";
-    case Broken::kPin:
-      return "the pin let go too early";
+    case Broken::kDataSync:
+      return "a checkpoint whose data file is not synced";
     case Broken::kNothing:
       break;
   }
@@ -122,9 +122,9 @@ int run_all(bool thorough, const Arguments& arguments, const std::string& progra
   status |= run_power_cut(a, directory, false);
   a.states = thorough ? 1000 : 50;
   status |= run_power_cut(a, directory, true);
-  for (const Broken broken : {Broken::kSavedMeta, Broken::kLogSync, Broken::kPin}) {
+  for (const Broken broken : {Broken::kSavedMeta, Broken::kLogSync, Broken::kDataSync}) {
     a.broken = broken;
-    a.states = broken == Broken::kPin ? 150 : 40;
+    a.states = broken == Broken::kDataSync ? 150 : 40;
     const int noticed = run_power_cut(a, directory, false);
     std::printf("  with %s: %s\n", name_of(broken), noticed == 0 ? "noticed, as it must be" : "NOT NOTICED");
     status |= noticed;
@@ -160,7 +160,7 @@ int main(int argc, char** argv) {
     } else if (name == "--break") {
       arguments.broken = value == "meta"  ? Broken::kSavedMeta
                          : value == "log" ? Broken::kLogSync
-                                          : Broken::kPin;
+                                          : Broken::kDataSync;
     } else {
       return usage();
     }

@@ -36,7 +36,7 @@ EngineOptions small_engine(const std::string& directory, Broken broken, std::uin
   options.map_bytes = 1u << 20;
   options.testing.keep_found_meta = broken == Broken::kSavedMeta;
   options.testing.skip_log_sync = broken == Broken::kLogSync;
-  options.testing.unpin_early = broken == Broken::kPin;
+  options.testing.skip_data_sync = broken == Broken::kDataSync;
   return options;
 }
 

@@ -1,4 +1,4 @@
-// Commits write few pages at a time, and everybody else as ever.
+// Checkpoints write few pages at a time, and everybody else as ever.
 #include "storage/engine/page_writes.hpp"
 
 #include <doctest/doctest.h>
@@ -75,15 +75,16 @@ TEST_CASE("writev writes the same in one call or in several") {
   }
 }
 
-TEST_CASE("a commit writes few pages at a time") {
+TEST_CASE("a checkpoint writes few pages at a time") {
   const TempDirectory directory;
-  const auto engine = open_engine(directory);
+  auto engine = open_engine(directory);
   const std::uint64_t before = write_calls("self");
   const auto done = run(*engine, Durability::kSoft, [](WriteTxn& txn) {
     for (int i = 0; i < 20'000; ++i) txn.put("key" + std::to_string(i), std::string(2000, 'v'));
     return Result<void>();
   });
   CHECK(done);
+  engine.reset();
   // At most two of these rows fit in a page. The log takes a few calls more.
   CHECK(write_calls("self") - before >= 10'000 / 8);
 }

@@ -1,0 +1,23 @@
+#include "storage/engine/layers.hpp"
+
+#include <utility>
+
+#include "storage/activity.hpp"
+
+namespace reqld::storage {
+
+std::shared_ptr<const Layers> CurrentLayers::get() const {
+  const Part& part = parts_[thread_number() % parts_.size()];
+  std::lock_guard lock(part.mutex);
+  return part.layers;
+}
+
+void CurrentLayers::set(Layers layers) {
+  for (Part& part : parts_) {
+    auto mine = std::make_shared<const Layers>(layers);
+    std::lock_guard lock(part.mutex);
+    part.layers.swap(mine);
+  }
+}
+
+}  // namespace reqld::storage
