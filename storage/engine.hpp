@@ -83,8 +83,9 @@ struct EngineOptions {
   std::string directory;
   bool create = true;             ///< make the directory and an empty database when there is none
   bool read_only = false;         ///< for offline tools; recovers nothing, writes nothing
-  std::uint64_t checkpoint_bytes = 64u << 20;  ///< log bytes after which a checkpoint starts
+  std::uint64_t checkpoint_bytes = 8u << 20;  ///< log bytes after which a checkpoint starts
   double checkpoint_seconds = 60;
+  std::size_t moved_keys = 512;  ///< that a checkpoint writes in one step
   double soft_sync_seconds = 0.5;  ///< the longest a soft commit stays off the disk
   std::uint64_t batch_bytes = 8u << 20;  ///< the writer commits when its batch has this much
   double log_retention_seconds = 0;      ///< segments younger than this are kept after a checkpoint
@@ -99,6 +100,7 @@ struct EngineOptions {
   struct Testing {
     bool keep_found_meta = false;  ///< recovery trusts the data file's own meta pages (plain MDB_NOSYNC)
     bool skip_log_sync = false;
+    bool unpin_early = false;     ///< a checkpoint's pages are let go before a later one is on disk
     bool skip_data_sync = false;  ///< a checkpoint names what may not be on disk yet
   } testing;
 };

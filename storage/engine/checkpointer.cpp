@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -12,7 +13,7 @@ namespace {
 
 /// Pages that a checkpoint may write, in bytes, more when more is stored: the pages that it frees can be used again by the
 /// next but one, so the file grows by some three times this.
-constexpr std::uint64_t kLeastWritten = 32u << 20;
+constexpr std::uint64_t kLeastWritten = 64u << 20;
 constexpr std::uint64_t kStoredPerWritten = 16;
 
 /// Keys that a checkpoint may write: a replay touches a page for each.
@@ -20,6 +21,9 @@ constexpr std::uint64_t kMostKeys = 100'000;
 
 /// The longest that the writer is slowed down for a batch, before it has to stop.
 constexpr std::chrono::milliseconds kLongestDelay{10};
+
+/// Values that are moved into LMDB in one transaction, in bytes.
+constexpr std::size_t kMovedBytes = 1u << 20;
 
 /// How long a checkpoint that found no room waits before it tries again by itself.
 constexpr std::chrono::seconds kRetryAfter{1};
@@ -57,6 +61,7 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::start(Events events) {
   events_ = std::move(events);
   thread_ = std::thread([this] { loop(); });
+  ::pthread_setname_np(thread_.native_handle(), "checkpointer");
 }
 
 /// What has been written since the last checkpoint was begun, as a share of what calls for the next one.
@@ -65,14 +70,8 @@ double Checkpointer::lag(const Written& written) const {
     const std::uint64_t before = begun.load(std::memory_order_relaxed);
     return now < before ? 0 : static_cast<double>(now - before) / static_cast<double>(most);
   };
-  // A page for each key, at worst, and those that large values fill.
-  const auto pages = [this](std::uint64_t keys, std::uint64_t bytes) {
-    return keys * env_.page_size() + bytes;
-  };
-  const double of_pages =
-      static_cast<double>(pages(written.keys - begun_keys_.load(std::memory_order_relaxed),
-                                written.log_bytes - begun_log_bytes_.load(std::memory_order_relaxed))) /
-      static_cast<double>(most_written_.load(std::memory_order_relaxed));
+  const double of_pages = static_cast<double>((written.keys - begun_keys_.load(std::memory_order_relaxed)) * env_.page_size()) /
+                          static_cast<double>(most_written_.load(std::memory_order_relaxed));
   return std::max({share(written.log_bytes, begun_log_bytes_, options_.checkpoint_bytes),
                    share(written.keys, begun_keys_, kMostKeys), of_pages});
 }
@@ -117,13 +116,14 @@ void Checkpointer::begin(const Point& point, const Written& written) {
 
 void Checkpointer::freeze() {
   const auto layers = layers_.get();
-  layers_.set({.transaction = layers->transaction,
+  layers_.set({.number = layers->number + 1,
                .frozen = layers->active,
                .active = std::make_shared<Memtable>(layers->active->newest())});
 }
 
 void Checkpointer::carry_out(const Point& point) {
   const auto layers = layers_.get();
+  layers_.begin_moving(layers->number - 1);
   for (;;) {
     auto moved = move_into_lmdb(*layers->frozen);
     std::unique_lock lock(mutex_);
@@ -142,57 +142,72 @@ void Checkpointer::carry_out(const Point& point) {
     try_again_ = false;
     if (stopping_) return;
   }
-  layers_.set({.transaction = env_.last_transaction(), .frozen = nullptr, .active = layers->active});
+  layers_.set({.number = layers->number, .frozen = nullptr, .active = layers->active});
   if (auto done = make_durable(point); !done) events_.failed(done.error());
 }
 
 Result<void> Checkpointer::move_into_lmdb(const Memtable& memtable) {
-  if (memtable.empty()) return {};
-  for (bool again = true;;) {
-    LmdbWrite write;
-    std::string_view call = "begin";
-    int rc = write.begin(env_);
-    if (rc == 0) call = "write";
-    for (const auto* node = memtable.at_or_after({}); rc == 0 && node != nullptr; node = Memtable::next(node)) {
-      if (const auto* newest = Memtable::version(node, kNewest)) {
-        rc = write.apply({Memtable::key(node), newest->value, newest->gone});
-      }
-    }
+  if (options_.testing.unpin_early) env_.unpin(std::exchange(pin_, nullptr));
+  const Memtable::Node* node = memtable.at_or_after({});
+  for (bool again = true; node != nullptr;) {
+    const char* call = "";
+    const Memtable::Node* next = node;
+    const int rc = move_some(next, call);
     if (rc == 0) {
-      call = "commit";
-      rc = write.commit();
-    }
-    write.abort();
-    if (rc == 0) return {};
-    if (rc == MDB_MAP_FULL) {
+      node = next;
+    } else if (rc == MDB_MAP_FULL) {
       if (auto grown = env_.grow(); !grown) return grown;
-      continue;
+    } else {
+      Error error = failed_write(env_, options_, rc, call);
+      // A short write on a disk that has room again, because a log segment under preparation has just given its space
+      // back, looks like a device that fails. That one fails twice.
+      const bool retry = rc == EIO && error.kind != ErrorKind::kDiskFull && std::exchange(again, false);
+      if (!retry) return error;
     }
-    Error error = failed_write(env_, options_, rc, call);
-    // A short write on a disk that has room again, because a log segment under preparation has just given its space
-    // back, looks like a device that fails. That one fails twice.
-    const bool retry = rc == EIO && error.kind != ErrorKind::kDiskFull && std::exchange(again, false);
-    if (!retry) return error;
   }
+  return {};
 }
 
-/// A checkpoint is on disk before the next one begins to write, and LMDB never writes where the newest version has its
-/// pages: the checkpoint's stay.
+/// In transactions so small that their pages stay in the CPU's cache: LMDB holds them all until it commits, and the memory
+/// for them for ever. What readers see does not depend on how far this is, since the memtable hides it.
+int Checkpointer::move_some(const Memtable::Node*& node, const char*& call) {
+  LmdbWrite write;
+  call = "begin";
+  int rc = write.begin(env_);
+  if (rc == 0) call = "write";
+  std::size_t bytes = 0;
+  for (std::size_t keys = 0; rc == 0 && node != nullptr && keys < options_.moved_keys && bytes < kMovedBytes; ++keys) {
+    if (const auto* newest = Memtable::version(node, kNewest)) {
+      rc = write.apply({Memtable::key(node), newest->value, newest->gone});
+      bytes += newest->value.size();
+    }
+    node = Memtable::next(node);
+  }
+  if (rc != 0) return rc;
+  call = "commit";
+  return write.commit();
+}
+
 Result<void> Checkpointer::make_durable(const Point& point) {
   Checkpoint next = last_;
   ++next.counter;
   next.sequence = point.sequence;
   next.position = point.position;
-  auto meta = env_.meta_of(env_.last_transaction());
-  if (!meta) return meta.error();
-  next.meta = *meta;
+  MDB_txn* const pin = env_.pin();
+  if (pin == nullptr) return Error{ErrorKind::kIo, "no reader slot for a checkpoint"};
+  auto meta = env_.meta_of(mdb_txn_id(pin));
+  auto done = meta ? Result<void>() : meta.error();
+  if (done) next.meta = *meta;
   // The log too: the segment that the checkpoint names may be a new one, not yet on disk.
-  auto done = log_.sync();
+  if (done) done = log_.sync();
   if (done && !options_.testing.skip_data_sync) done = env_.sync_data();
   if (done) done = file_.write(next);
-  if (!done) return done;
+  if (!done) {
+    env_.unpin(pin);
+    return done;
+  }
   // Nothing will go back to the older one.
-  env_.unpin(std::exchange(pin_, nullptr));
+  env_.unpin(std::exchange(pin_, pin));
   last_ = next;
   count_.fetch_add(1, std::memory_order_relaxed);
   set_limit();

@@ -1,5 +1,7 @@
 #include "storage/engine/engine_impl.hpp"
 
+#include <pthread.h>
+
 #include <exception>
 
 #include "storage/engine/replacement.hpp"
@@ -119,7 +121,7 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
       env_(std::move(state.env)),
       last_sequence_(state.sequence),
       active_(std::make_shared<Memtable>(state.sequence)) {
-  layers_.set({.transaction = env_->last_transaction(), .frozen = nullptr, .active = active_});
+  layers_.set({.number = 1, .frozen = nullptr, .active = active_});
 }
 
 EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recovered state,
@@ -143,6 +145,7 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
   // What was replayed would be replayed again at the next start, and the old segments are in the way.
   begin_checkpoint();
   writer_ = std::thread([this] { writer_loop(); });
+  ::pthread_setname_np(writer_.native_handle(), "writer");
 }
 
 EngineImpl::~EngineImpl() {

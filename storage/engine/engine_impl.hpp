@@ -112,6 +112,7 @@ class Checkpointer {
   void freeze();
   void carry_out(const Point& point);
   Result<void> move_into_lmdb(const Memtable& memtable);
+  int move_some(const Memtable::Node*& node, const char*& call);
   Result<void> make_durable(const Point& point);
   void keep_readable();
   void loop();
@@ -124,7 +125,7 @@ class Checkpointer {
   CurrentLayers& layers_;
   const EngineOptions options_;
   Checkpoint last_;
-  MDB_txn* pin_;
+  MDB_txn* pin_;  ///< keeps the pages of last_
   Events events_;
 
   std::atomic<bool> wanted_{false};

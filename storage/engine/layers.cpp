@@ -20,4 +20,9 @@ void CurrentLayers::set(Layers layers) {
   }
 }
 
+bool CurrentLayers::overtaken(const Layers& layers) const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return moving_.load(std::memory_order_relaxed) > layers.number;
+}
+
 }  // namespace reqld::storage

@@ -9,7 +9,7 @@ ReadView::ReadView(LmdbEnv& env, const CurrentLayers& layers, Of of) : env_(env)
   for (;;) {
     layers_ = layers.get();
     txn_ = env.acquire_read();
-    if (mdb_txn_id(txn_) <= layers_->last_transaction()) break;
+    if (!layers.overtaken(*layers_)) break;
     env.release_read(txn_);
   }
   if (of == Of::kWriter) return;

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kReplayBatchBytes = 128u << 20;
 
 std::uint64_t segment_bytes(const EngineOptions& options) {
-  const std::uint64_t wanted = options.checkpoint_bytes / 4;
+  const std::uint64_t wanted = options.checkpoint_bytes / 2;
   return std::clamp<std::uint64_t>(wanted, 256u << 10, 16u << 20) / 4096 * 4096;
 }
 

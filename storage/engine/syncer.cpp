@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "storage/engine/engine_impl.hpp"
 
 namespace reqld::storage {
@@ -12,6 +14,7 @@ Syncer::Syncer(Log& log, Sequence durable, const EngineOptions& options, std::fu
       committed_(durable),
       durable_(durable) {
   thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "syncer");
 }
 
 Syncer::~Syncer() {

@@ -19,7 +19,7 @@ int usage() {
   std::fprintf(
       stderr,
       "usage: storage_crash short|long\n"
-      "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|data] [--directory "
+      "       storage_crash power-cut|tables [--states N] [--seed N] [--break meta|log|data|pin] [--directory "
       "DIR]\n"
       "       storage_crash kill [--rounds N] [--seed N] [--directory DIR]\n"
       "       storage_crash faults|model [--rounds N] [--seed N] [--directory DIR]\n"
@@ -46,6 +46,8 @@ const char* name_of(Broken broken) {
       return "the log's sync left out";
     case Broken::kDataSync:
       return "a checkpoint whose data file is not synced";
+    case Broken::kPin:
+      return "the pin let go too early";
     case Broken::kNothing:
       break;
   }
@@ -122,9 +124,9 @@ int run_all(bool thorough, const Arguments& arguments, const std::string& progra
   status |= run_power_cut(a, directory, false);
   a.states = thorough ? 1000 : 50;
   status |= run_power_cut(a, directory, true);
-  for (const Broken broken : {Broken::kSavedMeta, Broken::kLogSync, Broken::kDataSync}) {
+  for (const Broken broken : {Broken::kSavedMeta, Broken::kLogSync, Broken::kDataSync, Broken::kPin}) {
     a.broken = broken;
-    a.states = broken == Broken::kDataSync ? 150 : 40;
+    a.states = broken == Broken::kPin ? 150 : 40;
     const int noticed = run_power_cut(a, directory, false);
     std::printf("  with %s: %s\n", name_of(broken), noticed == 0 ? "noticed, as it must be" : "NOT NOTICED");
     status |= noticed;
@@ -159,8 +161,9 @@ int main(int argc, char** argv) {
       arguments.directory = value;
     } else if (name == "--break") {
       arguments.broken = value == "meta"  ? Broken::kSavedMeta
-                         : value == "log" ? Broken::kLogSync
-                                          : Broken::kDataSync;
+                         : value == "log"  ? Broken::kLogSync
+                         : value == "data" ? Broken::kDataSync
+                                           : Broken::kPin;
     } else {
       return usage();
     }

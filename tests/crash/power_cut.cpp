@@ -31,12 +31,14 @@ EngineOptions small_engine(const std::string& directory, Broken broken, std::uin
   options.directory = directory;
   options.checkpoint_bytes = (seed % 3 == 0 ? 4u << 20 : 1u << 20);
   options.checkpoint_seconds = 0.05;
+  options.moved_keys = 1 + seed % 5 * 4;
   options.soft_sync_seconds = 0.02;
   options.batch_bytes = 64u << 10;
   options.map_bytes = 1u << 20;
   options.testing.keep_found_meta = broken == Broken::kSavedMeta;
   options.testing.skip_log_sync = broken == Broken::kLogSync;
   options.testing.skip_data_sync = broken == Broken::kDataSync;
+  options.testing.unpin_early = broken == Broken::kPin;
   return options;
 }
 

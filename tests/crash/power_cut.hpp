@@ -7,7 +7,7 @@
 namespace reqld::crash {
 
 /// What is switched off, to see that the simulator notices.
-enum class Broken : std::uint8_t { kNothing, kSavedMeta, kLogSync, kDataSync };
+enum class Broken : std::uint8_t { kNothing, kSavedMeta, kLogSync, kDataSync, kPin };
 
 struct PowerCutOptions {
   std::uint64_t seed = 1;
