@@ -42,16 +42,19 @@ Error failed_write(const LmdbEnv& env, const EngineOptions& options, int code, s
 
 }  // namespace
 
-Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, const Checkpoint& last,
-                           MDB_txn* pin, const EngineOptions& options)
+Checkpointer::Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, Room& room,
+                           const Checkpoint& last, MDB_txn* pin, const EngineOptions& options)
     : env_(env),
       log_(log),
       file_(std::move(file)),
       layers_(layers),
+      room_(room),
       options_(options),
       last_(last),
       pin_(pin),
-      most_written_(kLeastWritten) {}
+      most_written_(kLeastWritten) {
+  look_at_file();
+}
 
 Checkpointer::~Checkpointer() {
   stop();
@@ -96,6 +99,13 @@ Result<void> Checkpointer::keep_up(const Written& written) {
   } else {
     done_.wait(lock, [&] { return over() || no_room_; });
   }
+  if (no_room_) return *no_room_;
+  return {};
+}
+
+Result<void> Checkpointer::finish() {
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [this] { return stopping_ || !busy() || no_room_; });
   if (no_room_) return *no_room_;
   return {};
 }
@@ -210,7 +220,7 @@ Result<void> Checkpointer::make_durable(const Point& point) {
   env_.unpin(std::exchange(pin_, pin));
   last_ = next;
   count_.fetch_add(1, std::memory_order_relaxed);
-  set_limit();
+  look_at_file();
   log_.drop_before(last_.position.segment);
   return {};
 }
@@ -223,13 +233,14 @@ void Checkpointer::keep_readable() {
   (void)env_.reopen_for_reading();
 }
 
-void Checkpointer::set_limit() {
+void Checkpointer::look_at_file() {
   try {
     const LmdbEnv::Usage usage = env_.usage();
+    room_.refresh(usage);
     most_written_.store(std::max(kLeastWritten, (usage.file_bytes - usage.free_bytes) / kStoredPerWritten),
                         std::memory_order_relaxed);
   } catch (const std::exception&) {
-    // No snapshot to be had: it stays as it is.
+    // No snapshot to be had: what is known has to do.
   }
 }
 

@@ -14,6 +14,9 @@ using std::chrono::steady_clock;
 /// How long a batch may go on taking jobs in before it commits.
 constexpr auto kBatchTime = std::chrono::milliseconds(10);
 
+/// Bytes of the data file that are looked for before a batch, whose size nobody knows yet.
+constexpr std::uint64_t kUsualBatch = 256 * 1024;
+
 /// When nothing has been written for so long, so many keys are moved into LMDB.
 constexpr auto kIdleTime = std::chrono::seconds(1);
 constexpr std::size_t kManyKeys = 500;
@@ -119,6 +122,7 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
     : options_(options),
       lock_(std::move(lock)),
       env_(std::move(state.env)),
+      room_(*env_, options.directory),
       last_sequence_(state.sequence),
       active_(std::make_shared<Memtable>(state.sequence)) {
   layers_.set({.number = 1, .frozen = nullptr, .active = active_});
@@ -130,8 +134,8 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
   log_ = std::move(state.log);
   syncer_ = std::make_unique<Syncer>(*log_, last_sequence(), options_,
                                      [this](const Error& error) { fail_for_good(error); });
-  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), layers_, state.checkpoint,
-                                                 state.pin, options_);
+  checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), layers_, room_,
+                                                 state.checkpoint, state.pin, options_);
   checkpointer_->start({
       .wake_writer =
           [this] {
@@ -254,6 +258,7 @@ void EngineImpl::begin_checkpoint_if_due() {
 }
 
 void EngineImpl::begin_checkpoint() {
+  frozen_need_ = active_need();
   checkpointer_->begin(point(), written());
   active_ = layers_.get()->active;
 }
@@ -317,6 +322,23 @@ std::size_t EngineImpl::look_ahead(ReadView& view, const std::vector<Request>& r
   return count;
 }
 
+std::uint64_t EngineImpl::active_need() const {
+  return room_.need(active_->keys(), active_->entries().bytes());
+}
+
+std::uint64_t EngineImpl::pending_need() const {
+  return active_need() + (checkpointer_->busy() ? frozen_need_ : 0);
+}
+
+Result<void> EngineImpl::find_room() {
+  if (auto kept_up = checkpointer_->keep_up(written()); !kept_up) return kept_up;
+  if (room_.keep(pending_need() + kUsualBatch)) return {};
+  // Perhaps less is needed than was thought, and what was freed meanwhile does.
+  if (auto finished = checkpointer_->finish(); !finished) return finished;
+  begin_checkpoint();
+  return checkpointer_->finish();
+}
+
 std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t first) {
   const Sequence sequence = last_sequence() + 1;
   std::optional<ReadView> view;
@@ -325,7 +347,7 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
   if (failed_.load() || syncer_->failure()) {
     failed = stopped_error(*failure());
   } else {
-    room = checkpointer_->keep_up(written());
+    room = find_room();
     try {
       view.emplace(*env_, layers_, ReadView::Of::kWriter);
     } catch (const std::exception& e) {
@@ -356,6 +378,7 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
 
   const bool wrote = active_->mark().puts > begin.puts;
   if (wrote) {
+    if (room) room = room_.keep(pending_need());
     auto done = room ? commit(sequence, hard, begin) : room;
     if (!done) {
       active_->rollback(begin);

@@ -16,6 +16,7 @@
 #include "storage/engine/layers.hpp"
 #include "storage/engine/read_view.hpp"
 #include "storage/engine/recovery.hpp"
+#include "storage/engine/room.hpp"
 
 namespace reqld::storage {
 
@@ -65,8 +66,8 @@ class Syncer {
 class Checkpointer {
  public:
   /// `pin` keeps the pages of `last` until there is a newer one.
-  Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, const Checkpoint& last, MDB_txn* pin,
-               const EngineOptions& options);
+  Checkpointer(LmdbEnv& env, Log& log, CheckpointFile file, CurrentLayers& layers, Room& room, const Checkpoint& last,
+               MDB_txn* pin, const EngineOptions& options);
   ~Checkpointer();
 
   /// How much has been written since the start.
@@ -86,6 +87,8 @@ class Checkpointer {
   /// slows the writer down, and stops it in the end: memory and the log to replay would get larger and larger. kDiskFull:
   /// there is no room for the one under way, which was tried once more.
   Result<void> keep_up(const Written& written);
+  /// Waits for the one under way. kDiskFull: there is no room for it.
+  Result<void> finish();
   /// Set when the time for one has come; the writer then calls begin() as soon as none is under way.
   bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
   /// Freezes the active memtable, whose newest commit is that of `point`. On the writer's thread, while not busy().
@@ -116,13 +119,14 @@ class Checkpointer {
   Result<void> make_durable(const Point& point);
   void keep_readable();
   void loop();
-  void set_limit();
+  void look_at_file();
   double lag(const Written& written) const;
 
   LmdbEnv& env_;
   Log& log_;
   CheckpointFile file_;
   CurrentLayers& layers_;
+  Room& room_;
   const EngineOptions options_;
   Checkpoint last_;
   MDB_txn* pin_;  ///< keeps the pages of last_
@@ -185,6 +189,11 @@ class EngineImpl final : public Engine {
   bool take_requests(std::vector<Request>& requests);
   /// Has the keys that the next jobs expect looked for together; answers for how many jobs.
   std::size_t look_ahead(ReadView& view, const std::vector<Request>& requests, std::size_t first);
+  /// Of room in the data file for the active memtable, and for all that does not lie there yet.
+  std::uint64_t active_need() const;
+  std::uint64_t pending_need() const;
+  /// Whether there is room for more in the data file; kDiskFull: not even for what is on its way there.
+  Result<void> find_room();
   std::size_t run_batch(std::vector<Request>& requests, std::size_t first);
   Result<void> run_job(Request& request, ReadView& view, Sequence sequence);
   Result<void> commit(Sequence sequence, bool hard, const Memtable::Mark& begin);
@@ -202,6 +211,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<LmdbEnv> env_;
   std::unique_ptr<Log> log_;
   CurrentLayers layers_;
+  Room room_;
   std::atomic<Sequence> last_sequence_;
   std::unique_ptr<Syncer> syncer_;
   std::unique_ptr<Checkpointer> checkpointer_;
@@ -224,6 +234,7 @@ class EngineImpl final : public Engine {
 
   // The writer's own.
   std::shared_ptr<Memtable> active_;
+  std::uint64_t frozen_need_ = 0;  ///< room for the frozen memtable, while there is one
   std::vector<std::string_view> expected_;
   std::vector<Outcome> outcomes_;
   std::uint64_t written_keys_ = 0;

@@ -1,0 +1,56 @@
+#include "storage/engine/room.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace reqld::storage {
+namespace {
+
+/// Room is kept in steps of this, where there is enough.
+constexpr std::uint64_t kStep = 1u << 20;
+
+/// What the last transactions have freed is not free yet for the next one.
+constexpr std::uint64_t kNotFreeYet = 2u << 20;
+
+/// Of few keys each may lie under branches of its own, which are written too.
+constexpr std::uint64_t kFewKeys = 1000;
+constexpr std::uint64_t kFirstPages = 8;
+
+}  // namespace
+
+std::uint64_t Room::need(std::size_t keys, std::uint64_t bytes) const {
+  if (keys == 0) return 0;
+  const std::uint64_t pages = kFirstPages + keys + keys / 4 + std::min<std::uint64_t>(keys, kFewKeys) * 2;
+  // A value that is a little larger than half a page has a page for itself.
+  return pages * env_.page_size() + bytes * 2;
+}
+
+Result<void> Room::keep(std::uint64_t need) {
+  const std::uint64_t free = free_.load(std::memory_order_relaxed);
+  const std::uint64_t end = end_.load(std::memory_order_relaxed);
+  if (!keeps_ || need <= free || end + need - free <= kept_to_) return {};
+  const std::uint64_t wanted = end + need - free;
+  int error = 0;
+  for (const std::uint64_t to : {(wanted / kStep + 1) * kStep, wanted}) {
+    const std::uint64_t from = std::max(end, kept_to_);
+    do {
+      error = ::fallocate(env_.data_fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from)) == 0
+                  ? 0
+                  : errno;
+    } while (error == EINTR);
+    if (error == 0) kept_to_ = to;
+    if (error != ENOSPC && error != EDQUOT) break;
+  }
+  if (error == ENOSPC || error == EDQUOT) return lmdb_error("commit", error, directory_);
+  if (error != 0) keeps_ = false;
+  return {};
+}
+
+void Room::refresh(const LmdbEnv::Usage& usage) {
+  free_.store(usage.free_bytes - std::min(usage.free_bytes, kNotFreeYet), std::memory_order_relaxed);
+  end_.store(usage.file_bytes, std::memory_order_relaxed);
+}
+
+}  // namespace reqld::storage
