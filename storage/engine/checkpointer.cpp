@@ -13,7 +13,7 @@ namespace {
 
 /// Pages that a checkpoint may write, in bytes, more when more is stored: the pages that it frees can be used again by the
 /// next but one, so the file grows by some three times this.
-constexpr std::uint64_t kLeastWritten = 64u << 20;
+constexpr std::uint64_t kLeastWritten = 32u << 20;
 constexpr std::uint64_t kStoredPerWritten = 16;
 
 /// Keys that a checkpoint may write: a replay touches a page for each.

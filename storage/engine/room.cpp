@@ -1,12 +1,17 @@
 #include "storage/engine/room.hpp"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
 
 namespace reqld::storage {
 namespace {
+
+/// With so much on the disk nobody needs to keep room; more often than every kLookAfter it cannot have gone.
+constexpr std::uint64_t kPlenty = 1u << 30;
+constexpr std::chrono::milliseconds kLookAfter{50};
 
 /// Room is kept in steps of this, where there is enough.
 constexpr std::uint64_t kStep = 1u << 20;
@@ -27,10 +32,20 @@ std::uint64_t Room::need(std::size_t keys, std::uint64_t bytes) const {
   return pages * env_.page_size() + bytes * 2;
 }
 
+bool Room::plenty(std::uint64_t need) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_at_ >= kLookAfter) {
+    looked_at_ = now;
+    struct statvfs disk {};
+    plenty_ = ::fstatvfs(env_.data_fd(), &disk) == 0 && disk.f_bavail * disk.f_frsize >= kPlenty + need;
+  }
+  return plenty_ && need < kPlenty / 2;
+}
+
 Result<void> Room::keep(std::uint64_t need) {
   const std::uint64_t free = free_.load(std::memory_order_relaxed);
   const std::uint64_t end = end_.load(std::memory_order_relaxed);
-  if (!keeps_ || need <= free || end + need - free <= kept_to_) return {};
+  if (!keeps_ || need <= free || end + need - free <= kept_to_ || plenty(need - free)) return {};
   const std::uint64_t wanted = end + need - free;
   int error = 0;
   for (const std::uint64_t to : {(wanted / kStep + 1) * kStep, wanted}) {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "storage/engine/lmdb_env.hpp"
 #include "storage/result.hpp"
@@ -11,8 +14,8 @@
 namespace reqld::storage {
 
 /// What a client was told is stored must not fail to get into the data file for want of room later: then nothing could be
-/// removed any more either. So a commit has the system keep as much for the file as it will need, as far as LMDB has no free
-/// pages for it.
+/// removed any more either. So where the disk gets full, a commit has the system keep as much for the file as it will need, as
+/// far as LMDB has no free pages for it. (A quota cannot be seen to come near.)
 class Room {
  public:
   Room(const LmdbEnv& env, std::string_view directory) : env_(env), directory_(directory) {}
@@ -26,12 +29,19 @@ class Room {
   void refresh(const LmdbEnv::Usage& usage);
 
  private:
+  /// Whether the file system has so much that nobody needs to care. Looked up now and then.
+  bool plenty(std::uint64_t need);
+
   const LmdbEnv& env_;
   const std::string directory_;
   std::atomic<std::uint64_t> end_{0};   ///< of the file's pages
   std::atomic<std::uint64_t> free_{0};  ///< bytes of pages before that
-  std::uint64_t kept_to_ = 0;           ///< the writer's own: the place in the file
+
+  // The writer's own.
+  std::uint64_t kept_to_ = 0;  ///< a place in the file
   bool keeps_ = true;
+  bool plenty_ = false;
+  std::chrono::steady_clock::time_point looked_at_;
 };
 
 }  // namespace reqld::storage
