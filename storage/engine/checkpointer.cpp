@@ -114,7 +114,11 @@ void Checkpointer::begin(const Point& point, const Written& written) {
   wanted_.store(false, std::memory_order_relaxed);
   begun_log_bytes_.store(written.log_bytes, std::memory_order_relaxed);
   begun_keys_.store(written.keys, std::memory_order_relaxed);
-  if (nothing_new(point)) return;
+  if (nothing_new(point)) {
+    const auto layers = layers_.get();
+    layers_.set({.number = layers->number, .frozen = nullptr, .active = std::make_shared<Memtable>(point.sequence)});
+    return;
+  }
   freeze();
   busy_.store(true, std::memory_order_release);
   {

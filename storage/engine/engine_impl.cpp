@@ -17,6 +17,9 @@ constexpr auto kBatchTime = std::chrono::milliseconds(10);
 /// Bytes of the data file that are looked for before a batch, whose size nobody knows yet.
 constexpr std::uint64_t kUsualBatch = 256 * 1024;
 
+/// A memtable keeps the memory of what was put again or taken back, so it is not used for more than this.
+constexpr std::uint64_t kMostPuts = 200'000;
+
 /// When nothing has been written for so long, so many keys are moved into LMDB.
 constexpr auto kIdleTime = std::chrono::seconds(1);
 constexpr std::size_t kManyKeys = 500;
@@ -254,7 +257,8 @@ bool EngineImpl::take_requests(std::vector<Request>& requests) {
 }
 
 void EngineImpl::begin_checkpoint_if_due() {
-  if (checkpointer_->due(written()) && !failed_.load()) begin_checkpoint();
+  if (failed_.load() || checkpointer_->busy()) return;
+  if (checkpointer_->due(written()) || active_->puts() >= kMostPuts) begin_checkpoint();
 }
 
 void EngineImpl::begin_checkpoint() {

@@ -91,7 +91,8 @@ class Checkpointer {
   Result<void> finish();
   /// Set when the time for one has come; the writer then calls begin() as soon as none is under way.
   bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
-  /// Freezes the active memtable, whose newest commit is that of `point`. On the writer's thread, while not busy().
+  /// Freezes the active memtable, whose newest commit is that of `point`; drops it when it only holds what was taken back. On
+  /// the writer's thread, while not busy().
   void begin(const Point& point, const Written& written);
   /// Called when a checkpoint is wanted by time, so that a sleeping writer wakes up; with each failure, of which a full
   /// disk is tried again; and when there is room once more.
