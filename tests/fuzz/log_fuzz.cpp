@@ -66,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     buffer.append(key, {}, true);
     rest.remove_prefix(std::min(rest.size(), key_size + value.size()));
     std::vector<iovec> pieces;
-    buffer.pieces(pieces);
+    buffer.pieces({}, pieces);
     std::string payload;
     for (const iovec& piece : pieces) payload.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
     require(payload.size() == buffer.bytes());
