@@ -17,9 +17,12 @@ constexpr std::uint64_t kLeastWritten = 32u << 20;
 constexpr std::uint64_t kStoredPerWritten = 16;
 
 /// Keys that a checkpoint may write: a replay touches a page for each.
-constexpr std::uint64_t kMostKeys = 100'000;
+constexpr std::uint64_t kMostKeys = 50'000;
 
-/// The longest that the writer is slowed down for a batch, before it has to stop.
+/// How far the writer may get ahead of the checkpoint under way, as multiples of what calls for the next one: from the first on
+/// it is slowed down, by so much for a batch at the most, and at the second it has to stop.
+constexpr double kSlowAt = 1.5;
+constexpr double kStopAt = 3;
 constexpr std::chrono::milliseconds kLongestDelay{10};
 
 /// Values that are moved into LMDB in one transaction, in bytes.
@@ -86,7 +89,7 @@ bool Checkpointer::due(const Written& written) const {
 
 Result<void> Checkpointer::keep_up(const Written& written) {
   if (!busy()) return {};
-  const double late = lag(written) - 1;
+  const double late = (lag(written) - kSlowAt) / (kStopAt - kSlowAt);
   if (late <= 0 && !stuck_.load(std::memory_order_acquire)) return {};
   std::unique_lock lock(mutex_);
   const auto over = [this] { return stopping_ || !busy(); };
