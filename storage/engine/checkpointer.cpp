@@ -36,9 +36,9 @@ Error failed_write(const LmdbEnv& env, const EngineOptions& options, int code, s
   struct stat now {};
   if (code == EIO && ::fstat(env.data_fd(), &now) == 0 &&
       // Behind what that write has added.
-      ::fallocate(env.data_fd(), FALLOC_FL_KEEP_SIZE, now.st_size, 64 * 1024) != 0 &&
-      (errno == ENOSPC || errno == EDQUOT)) {
-    code = errno;
+      ::fallocate(env.data_fd(), FALLOC_FL_KEEP_SIZE, now.st_size, 64 * 1024) != 0) {
+    Error tried = lmdb_error(call, errno, options.directory);
+    if (tried.kind == ErrorKind::kDiskFull) return tried;
   }
   return lmdb_error(call, code, options.directory);
 }
@@ -84,31 +84,32 @@ double Checkpointer::lag(const Written& written) const {
 
 bool Checkpointer::due(const Written& written) const {
   if (busy()) return false;
-  return wanted() || lag(written) >= 1;
+  return wanted_.load(std::memory_order_relaxed) || lag(written) >= 1;
 }
 
 Result<void> Checkpointer::keep_up(const Written& written) {
   if (!busy()) return {};
   const double late = (lag(written) - kSlowAt) / (kStopAt - kSlowAt);
-  if (late <= 0 && !stuck_.load(std::memory_order_acquire)) return {};
   std::unique_lock lock(mutex_);
-  const auto over = [this] { return stopping_ || !busy(); };
   if (no_room_) {
     try_again_ = true;
     wake_.notify_one();
-    done_.wait(lock, [&, before = attempts_] { return over() || attempts_ != before; });
-  } else if (late < 1) {
-    done_.wait_for(lock, std::max(late, 0.0) * kLongestDelay, [&] { return over() || no_room_; });
-  } else {
-    done_.wait(lock, [&] { return over() || no_room_; });
+    done_.wait(lock, [&, before = attempts_] { return stopping_ || !busy() || attempts_ != before; });
+  } else if (late >= 1) {
+    done_.wait(lock, [this] { return over(); });
+  } else if (late > 0) {
+    done_.wait_for(lock, late * kLongestDelay, [this] { return over(); });
   }
-  if (no_room_) return *no_room_;
-  return {};
+  return room_found();
 }
 
 Result<void> Checkpointer::finish() {
   std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return stopping_ || !busy() || no_room_; });
+  done_.wait(lock, [this] { return over(); });
+  return room_found();
+}
+
+Result<void> Checkpointer::room_found() const {
   if (no_room_) return *no_room_;
   return {};
 }
@@ -144,16 +145,16 @@ void Checkpointer::carry_out(const Point& point) {
   for (;;) {
     auto moved = move_into_lmdb(*layers->frozen);
     std::unique_lock lock(mutex_);
-    const bool was_stuck = stuck_.exchange(!moved && moved.error().kind == ErrorKind::kDiskFull);
-    no_room_.reset();
-    if (stuck_) no_room_ = moved.error();
+    const bool was_full = no_room_.has_value();
+    const bool full = !moved && moved.error().kind == ErrorKind::kDiskFull;
+    no_room_ = full ? std::optional(moved.error()) : std::nullopt;
     ++attempts_;
     done_.notify_all();
     lock.unlock();
     if (!moved) events_.failed(moved.error());
-    if (moved && was_stuck) events_.mended();
+    if (moved && was_full) events_.mended();
     if (moved) break;
-    if (!stuck_) return keep_readable();
+    if (!full) return keep_readable();
     lock.lock();
     wake_.wait_for(lock, kRetryAfter, [this] { return stopping_ || try_again_; });
     try_again_ = false;

@@ -226,39 +226,38 @@ void EngineImpl::writer_loop() {
   while (take_requests(requests)) {
     for (std::size_t i = 0; i < requests.size();) {
       i += run_batch(requests, i);
-      begin_checkpoint_if_due();
+      if (checkpoint_due()) begin_checkpoint();
     }
     requests.clear();
   }
 }
 
 bool EngineImpl::take_requests(std::vector<Request>& requests) {
-  const auto checkpoint_due = [this] { return !failed_.load() && checkpointer_->due(written()); };
   std::unique_lock lock(queue_mutex_);
   for (;;) {
-    const auto work = [&] { return stopping_ || !queue_.empty() || checkpoint_due(); };
+    const auto work = [this] { return stopping_ || !queue_.empty() || checkpoint_due(); };
+    bool idle = false;
     if (active_->keys() < kManyKeys || failed_.load()) {
       queue_wake_.wait(lock, work);
-    } else if (!queue_wake_.wait_for(lock, kIdleTime, work) && !checkpointer_->busy()) {
-      // Readers look into the memtables before they look into LMDB, so they shall not stay full.
-      lock.unlock();
-      begin_checkpoint();
-      lock.lock();
-      continue;
+    } else {
+      idle = !queue_wake_.wait_for(lock, kIdleTime, work);
     }
-    if (queue_.empty() && stopping_) return false;
-    requests.swap(queue_);
-    if (!requests.empty()) return true;
-    if (!checkpoint_due()) continue;
+    if (!queue_.empty()) {
+      requests.swap(queue_);
+      return true;
+    }
+    if (stopping_) return false;
+    // Readers look into the memtables before they look into LMDB, so they shall not stay full.
+    if (!checkpoint_due() && !(idle && !checkpointer_->busy())) continue;
     lock.unlock();
     begin_checkpoint();
     lock.lock();
   }
 }
 
-void EngineImpl::begin_checkpoint_if_due() {
-  if (failed_.load() || checkpointer_->busy()) return;
-  if (checkpointer_->due(written()) || active_->puts() >= kMostPuts) begin_checkpoint();
+bool EngineImpl::checkpoint_due() const {
+  if (failed_.load() || checkpointer_->busy()) return false;
+  return checkpointer_->due(written()) || active_->puts() >= kMostPuts;
 }
 
 void EngineImpl::begin_checkpoint() {

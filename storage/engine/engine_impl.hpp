@@ -89,8 +89,6 @@ class Checkpointer {
   Result<void> keep_up(const Written& written);
   /// Waits for the one under way. kDiskFull: there is no room for it.
   Result<void> finish();
-  /// Set when the time for one has come; the writer then calls begin() as soon as none is under way.
-  bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
   /// Freezes the active memtable, whose newest commit is that of `point`; drops it when it only holds what was taken back. On
   /// the writer's thread, while not busy().
   void begin(const Point& point, const Written& written);
@@ -113,6 +111,9 @@ class Checkpointer {
   bool nothing_new(const Point& point) const {
     return point.sequence == last_.sequence && point.position == last_.position;
   }
+  /// Nothing is under way, or it waits for room. With mutex_.
+  bool over() const { return stopping_ || !busy() || no_room_; }
+  Result<void> room_found() const;
   void freeze();
   void carry_out(const Point& point);
   Result<void> move_into_lmdb(const Memtable& memtable);
@@ -133,9 +134,8 @@ class Checkpointer {
   MDB_txn* pin_;  ///< keeps the pages of last_
   Events events_;
 
-  std::atomic<bool> wanted_{false};
+  std::atomic<bool> wanted_{false};  ///< its time has come
   std::atomic<bool> busy_{false};
-  std::atomic<bool> stuck_{false};  ///< busy for want of room
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint64_t> begun_log_bytes_{0};
   std::atomic<std::uint64_t> begun_keys_{0};
@@ -145,7 +145,7 @@ class Checkpointer {
   std::condition_variable wake_;
   std::condition_variable done_;
   std::optional<Point> work_;
-  std::optional<Error> no_room_;  ///< of the newest attempt
+  std::optional<Error> no_room_;  ///< of the newest attempt, while busy for want of it
   std::uint64_t attempts_ = 0;
   bool try_again_ = false;
   bool stopping_ = false;
@@ -203,7 +203,7 @@ class EngineImpl final : public Engine {
   void tell_failure();
   void disk_full(const std::optional<Error>& error);
   void begin_checkpoint();
-  void begin_checkpoint_if_due();
+  bool checkpoint_due() const;
   Checkpointer::Point point() const { return {last_sequence(), log_->tail()}; }
   Checkpointer::Written written() const { return {log_->appended_bytes(), written_keys_}; }
 

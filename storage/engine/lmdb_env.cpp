@@ -100,12 +100,6 @@ LmdbEnv::~LmdbEnv() {
   if (env_ != nullptr) mdb_env_close(env_);
 }
 
-std::uint64_t LmdbEnv::last_transaction() const {
-  MDB_envinfo info{};
-  mdb_env_info(env_, &info);
-  return info.me_last_txnid;
-}
-
 std::uint64_t LmdbEnv::file_bytes() const {
   MDB_envinfo info{};
   mdb_env_info(env_, &info);

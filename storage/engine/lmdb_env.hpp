@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +53,6 @@ class LmdbEnv {
   MDB_dbi dbi() const { return dbi_; }
   int data_fd() const { return data_fd_; }
   std::size_t max_key_size() const { return max_key_size_; }
-  std::uint64_t last_transaction() const;
   std::uint64_t page_size() const { return page_size_; }
   /// Bytes of the data file, by LMDB's count of pages.
   std::uint64_t file_bytes() const;

@@ -23,8 +23,6 @@ class LmdbWrite {
 
   /// Requires that none is open. On failure none is.
   int begin(LmdbEnv& env);
-  bool is_open() const { return txn_ != nullptr; }
-  MDB_txn* txn() const { return txn_; }
 
   /// After a failure the transaction can only be aborted.
   int apply(const LogEntry& entry);

@@ -17,8 +17,8 @@ class Memtable::Node {
       : key_bytes(static_cast<std::uint32_t>(bytes_of_key)), height(static_cast<std::uint32_t>(levels)) {}
 
   Link* links() { return reinterpret_cast<Link*>(this + 1); }
-  Node* next(int level, std::memory_order order = std::memory_order_acquire) const {
-    return reinterpret_cast<const Link*>(this + 1)[level].load(order);
+  Node* next(int level) const {
+    return reinterpret_cast<const Link*>(this + 1)[level].load(std::memory_order_acquire);
   }
   char* key_memory() { return reinterpret_cast<char*>(links() + height); }
   std::string_view key() const {
@@ -50,12 +50,12 @@ Memtable::Node* Memtable::make_node(std::string_view key, int height) {
   return node;
 }
 
-Memtable::Link& Memtable::bucket(std::string_view key) const {
+Memtable::Link& Memtable::bucket_of(std::string_view key) const {
   return buckets_[std::hash<std::string_view>{}(key) % kBuckets];
 }
 
-Memtable::Node* Memtable::find_node(std::string_view key) const {
-  Node* node = bucket(key).load(std::memory_order_acquire);
+Memtable::Node* Memtable::find_node(const Link& bucket, std::string_view key) {
+  Node* node = bucket.load(std::memory_order_acquire);
   while (node != nullptr && node->key() != key) node = node->next_in_bucket.load(std::memory_order_relaxed);
   return node;
 }
@@ -76,7 +76,7 @@ int Memtable::random_height() {
   return height;
 }
 
-Memtable::Node* Memtable::insert(std::string_view key) {
+Memtable::Node* Memtable::insert(Link& bucket, std::string_view key) {
   const int height = random_height();
   const int height_before = height_.load(std::memory_order_relaxed);
   const Node* const behind_last = last_put_ != nullptr ? last_put_->next(0) : nullptr;
@@ -99,17 +99,17 @@ Memtable::Node* Memtable::insert(std::string_view key) {
     previous_[level]->links()[level].store(node, std::memory_order_release);
   }
   if (height > height_before) height_.store(height, std::memory_order_release);
-  Link& first = bucket(key);
-  node->next_in_bucket.store(first.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  first.store(node, std::memory_order_release);
+  node->next_in_bucket.store(bucket.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  bucket.store(node, std::memory_order_release);
   last_put_ = node;
   ++keys_;
   return node;
 }
 
 void Memtable::put(Sequence sequence, std::string_view key, std::string_view value, bool gone) {
-  Node* node = find_node(key);
-  if (node == nullptr) node = insert(key);
+  Link& bucket = bucket_of(key);
+  Node* node = find_node(bucket, key);
+  if (node == nullptr) node = insert(bucket, key);
   const LogEntry entry = entries_.append(key, value, gone);
   void* const memory = memory_.allocate(sizeof(Version), alignof(Version));
   unpublished_.push_back(node);
@@ -134,7 +134,7 @@ void Memtable::publish(Sequence sequence) {
 }
 
 const Memtable::Version* Memtable::find(std::string_view key, Sequence at) const {
-  const Node* const node = find_node(key);
+  const Node* const node = find_node(bucket_of(key), key);
   return node != nullptr ? version(node, at) : nullptr;
 }
 

@@ -85,11 +85,11 @@ class Memtable {
   };
 
   Node* make_node(std::string_view key, int height);
-  Node* insert(std::string_view key);
+  Node* insert(Link& bucket, std::string_view key);
   /// The last node before `key` on each level.
   Node* search(std::string_view key, Node** previous) const;
-  Link& bucket(std::string_view key) const;
-  Node* find_node(std::string_view key) const;
+  Link& bucket_of(std::string_view key) const;
+  static Node* find_node(const Link& bucket, std::string_view key);
   int random_height();
 
   const Sequence base_;

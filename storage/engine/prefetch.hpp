@@ -8,7 +8,7 @@
 
 namespace reqld::storage {
 
-/// A version of the data that its user keeps: by a read transaction, or on the writer's thread.
+/// A version of the data that its user keeps by a read transaction.
 struct Version {
   const char* map = nullptr;  ///< where the data file is mapped; nullptr: unknown
   std::size_t page_size = 0;

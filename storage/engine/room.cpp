@@ -47,20 +47,24 @@ Result<void> Room::keep(std::uint64_t need) {
   const std::uint64_t end = end_.load(std::memory_order_relaxed);
   if (!keeps_ || need <= free || end + need - free <= kept_to_ || plenty(need - free)) return {};
   const std::uint64_t wanted = end + need - free;
-  int error = 0;
+  Result<void> kept;
   for (const std::uint64_t to : {(wanted / kStep + 1) * kStep, wanted}) {
     const std::uint64_t from = std::max(end, kept_to_);
+    int done = 0;
     do {
-      error = ::fallocate(env_.data_fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from)) == 0
-                  ? 0
-                  : errno;
-    } while (error == EINTR);
-    if (error == 0) kept_to_ = to;
-    if (error != ENOSPC && error != EDQUOT) break;
+      done = ::fallocate(env_.data_fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(to - from));
+    } while (done != 0 && errno == EINTR);
+    if (done == 0) {
+      kept_to_ = to;
+      return {};
+    }
+    kept = lmdb_error("commit", errno, directory_);
+    if (kept.error().kind != ErrorKind::kDiskFull) {
+      keeps_ = false;
+      return {};
+    }
   }
-  if (error == ENOSPC || error == EDQUOT) return lmdb_error("commit", error, directory_);
-  if (error != 0) keeps_ = false;
-  return {};
+  return kept;
 }
 
 void Room::refresh(const LmdbEnv::Usage& usage) {

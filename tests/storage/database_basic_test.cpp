@@ -176,7 +176,7 @@ TEST_CASE("dropped tables answer so and leave no key behind") {
           })
             .error()
             .kind == ErrorKind::kNotFound);
-  CHECK(db.eventually([&] {
+  CHECK(eventually([&] {
     return db.keys_in(t->space) + db.keys_in(index->space) + db.keys_in(kTaskSpace) + db.keys_in(kBlobSpace) +
                db.keys_in(kChunkSpace) + db.keys_in(kGraveyardSpace) ==
            0;

@@ -81,7 +81,7 @@ TEST_CASE("every size around small thresholds") {
     CHECK(db.get(*t, Datum::integer(n))->get("file")->binary_bytes() == bytes);
   }
   for (int n = 0; n < 300; n += 7) db.erase(*t, Datum::integer(n));
-  CHECK(db.eventually([&] { return all_reclaimed(db); }));
+  CHECK(eventually([&] { return all_reclaimed(db); }));
 }
 
 TEST_CASE("large binaries go out of line wherever they are") {
@@ -146,7 +146,7 @@ TEST_CASE("blobs shared by rows go with the last of them") {
   CHECK(db.get(*u, Datum::integer(3))->get("file")->at(1).binary_bytes() == bytes);
   CHECK(db.keys_in(kGraveyardSpace) == 0);
   CHECK(db.wait([&](Engine::Done done) { db->drop_table(u->id, std::move(done)); }).ok());
-  CHECK(db.eventually([&] { return all_reclaimed(db); }));
+  CHECK(eventually([&] { return all_reclaimed(db); }));
 }
 
 TEST_CASE("a value that is still held keeps its bytes") {
@@ -171,7 +171,7 @@ TEST_CASE("a value that is still held keeps its bytes") {
   CHECK(db.keys_in(kGraveyardSpace) == 0);
   CHECK(db.get(*t, Datum::integer(2))->get("file")->binary_bytes() == bytes);
   CHECK(db.erase(*t, Datum::integer(2)).new_row.is_null());
-  CHECK(db.eventually([&] { return all_reclaimed(db); }));
+  CHECK(eventually([&] { return all_reclaimed(db); }));
 }
 
 TEST_CASE("what is buried when the database closes goes later") {
@@ -184,7 +184,7 @@ TEST_CASE("what is buried when the database closes goes later") {
   db.close();
   CHECK_THROWS_AS(held.get("file")->binary_bytes(), DatumError);
   db.open();
-  CHECK(db.eventually([&] { return all_reclaimed(db); }));
+  CHECK(eventually([&] { return all_reclaimed(db); }));
 }
 
 TEST_CASE("a job sees the blobs it has stored, a failed one leaves none") {

@@ -62,7 +62,7 @@ void log_a_binary(TestDatabase& db, const std::shared_ptr<const TableInfo>& t) {
 }
 
 void check_logs_and_blobs_go(TestDatabase& db) {
-  CHECK(db.eventually([&] {
+  CHECK(eventually([&] {
     return db.keys_in(kBlobSpace) == 0 && db.keys_in(kChangeLogSpace) == 0 && db.keys_in(kTaskSpace) == 0;
   }));
 }
@@ -121,7 +121,7 @@ TEST_CASE("what is trimmed or was not kept is said to be gone") {
   CHECK(read(db, t, before).result == ChangeLogRead::kGone);
   const ChangePosition start = end_of(db->engine().last_sequence());
   for (int i = 0; i < 100; ++i) db.put(*t, doc("{\"id\":1,\"n\":" + std::to_string(i) + "}"));
-  CHECK(db.eventually([&] { return read(db, t, start).result == ChangeLogRead::kGone; }));
+  CHECK(eventually([&] { return read(db, t, start).result == ChangeLogRead::kGone; }));
   // The newest are kept.
   const ChangePosition now = end_of(db->engine().last_sequence());
   db.put(*t, doc(R"({"id":2})"));
@@ -134,7 +134,7 @@ TEST_CASE("what is trimmed or was not kept is said to be gone") {
   CHECK(read(db, t, now).result == ChangeLogRead::kGone);
   const ChangePosition again = end_of(db->engine().last_sequence());
   db.put(*t, doc(R"({"id":3})"));
-  CHECK(db.eventually([&] { return !db->engine().snapshot()->get(task_key(kTaskDropLog, t->space)); }));
+  CHECK(eventually([&] { return !db->engine().snapshot()->get(task_key(kTaskDropLog, t->space)); }));
   CHECK(read(db, t, again).changes.size() == 1);
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("old changes are trimmed by time") {
   auto t = configure(db, *db.make_table("t"), R"({"retention_seconds":0.05})");
   const ChangePosition start = end_of(db->engine().last_sequence());
   db.put(*t, doc(R"({"id":1})"));
-  CHECK(db.eventually([&] { return read(db, t, start).result == ChangeLogRead::kGone; }));
+  CHECK(eventually([&] { return read(db, t, start).result == ChangeLogRead::kGone; }));
 }
 
 TEST_CASE("a change log holds the large binaries of its rows, and lets them go when it ends") {

@@ -251,14 +251,14 @@ TEST_CASE("indexes are renamed and dropped") {
   CHECK(rename("a", "b", true).ok());
   CHECK(!db.index(t->id, "a"));
   CHECK(db.index(t->id, "b")->id == a->id);
-  CHECK(db.eventually([&] { return db.keys_in(b->space) == 0 && db.keys_in(kTaskSpace) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(b->space) == 0 && db.keys_in(kTaskSpace) == 0; }));
   CHECK(db.scan_index(*t, *db.index(t->id, "b")).size() == 50);
   const auto drop = [&](const std::string& name) {
     return db.wait([&](Engine::Done done) { db->drop_index(t->id, name, std::move(done)); });
   };
   CHECK(drop("a").error().kind == ErrorKind::kNotFound);
   CHECK(drop("b").ok());
-  CHECK(db.eventually([&] { return db.keys_in(a->space) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(a->space) == 0; }));
   db.put(*t, json(R"({"id":1000,"b":2})"));
   CHECK(db.keys_in(a->space) == 0);
 }

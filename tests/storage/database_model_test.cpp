@@ -28,10 +28,10 @@ class Model {
     db_.reopen();
     refresh();
     verify();
-    CHECK(db_.eventually([&] { return db_.keys_in(kTaskSpace) + db_.keys_in(kGraveyardSpace) == 0; }));
+    CHECK(eventually([&] { return db_.keys_in(kTaskSpace) + db_.keys_in(kGraveyardSpace) == 0; }));
     verify();
     while (!tables_.empty()) drop_table();
-    CHECK(db_.eventually([&] {
+    CHECK(eventually([&] {
       return db_.keys_in(kTaskSpace) + db_.keys_in(kBlobSpace) + db_.keys_in(kChunkSpace) +
                  db_.keys_in(kGraveyardSpace) ==
              0;
@@ -335,7 +335,7 @@ TEST_CASE("binaries of every size up to 64 MB come back, also after a restart") 
     t = db.find("t");
   }
   for (const std::size_t size : sizes) db.erase(*t, Datum::integer(static_cast<std::int64_t>(size)));
-  CHECK(db.eventually([&] { return db.keys_in(kBlobSpace) + db.keys_in(kChunkSpace) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(kBlobSpace) + db.keys_in(kChunkSpace) == 0; }));
 }
 
 TEST_CASE("readers beside a writer see whole commits") {
@@ -388,7 +388,7 @@ TEST_CASE("readers beside a writer see whole commits") {
   for (std::thread& thread : readers) thread.join();
   CHECK(wrong == 0);
   CHECK(written > 10);
-  CHECK(db.eventually([&] { return db.keys_in(kBlobSpace) == 20; }));
+  CHECK(eventually([&] { return db.keys_in(kBlobSpace) == 20; }));
 }
 
 }  // namespace reqld::storage

@@ -117,7 +117,7 @@ TEST_CASE("check finds nothing in a sound database") {
 TEST_CASE("check names each kind of damage") {
   TestDatabase db(EngineKind::kMemory);
   fill(db);
-  CHECK(db.eventually([&] { return db.keys_in(kTaskSpace) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(kTaskSpace) == 0; }));
   auto t = db.find("t");
   const auto a = db.index(t->id, "a");
   const auto tags = db.index(t->id, "tags");
@@ -224,7 +224,7 @@ TEST_CASE("a backup is the database, and says when it is damaged") {
   fill(db);
   TempDirectory temp;
   const std::string file = temp.path + "/a.backup";
-  CHECK(db.eventually([&] { return db.keys_in(kTaskSpace) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(kTaskSpace) == 0; }));
   const auto written = backup_to_path(db->engine(), file, {.data_directory = db.directory(), .progress = {}});
   REQUIRE_MESSAGE(written.ok(), written.error().message);
   const auto before = dump(db->engine());
@@ -328,7 +328,7 @@ TEST_CASE("compaction keeps everything and gives space back") {
     db.put(*big, o.finish());
   }
   CHECK(db.wait([&](Engine::Done done) { db->drop_table(big->id, std::move(done)); }).ok());
-  CHECK(db.eventually([&] { return db.keys_in(kTaskSpace) + db.keys_in(kGraveyardSpace) == 0; }));
+  CHECK(eventually([&] { return db.keys_in(kTaskSpace) + db.keys_in(kGraveyardSpace) == 0; }));
   const auto before = dump(db->engine());
   const std::string directory = db.directory();
   CHECK(compact_directory(directory).error().kind == ErrorKind::kInUse);

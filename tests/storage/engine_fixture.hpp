@@ -4,15 +4,14 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "storage/engine.hpp"
+#include "tests/storage/eventually.hpp"
 
 namespace reqld::storage {
 
@@ -39,17 +38,6 @@ inline std::unique_ptr<Engine> open_engine(const TempDirectory& dir, EngineOptio
   auto engine = Engine::open(options);
   if (!engine) FAIL(engine.error().message);
   return std::move(*engine);
-}
-
-/// Waits for what an engine's threads are about to do; false when they have not within a minute.
-template <typename Condition>
-bool becomes_true(Condition condition) {
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
 }
 
 inline std::future<Result<Sequence>> submit(Engine& engine, Durability durability, Engine::Job job) {

@@ -88,7 +88,7 @@ TEST_CASE("snapshots show one commit while checkpoints move what they show") {
   done = true;
   for (auto& reader : readers) reader.join();
   for (const std::string& problem : problems) CHECK(problem == "");
-  CHECK(becomes_true([&] { return engine->stats().checkpoints > 3; }));
+  CHECK(eventually([&] { return engine->stats().checkpoints > 3; }));
   CHECK(problem_of(*engine->snapshot()) == "");
   engine.reset();
   engine = open_engine(dir);
@@ -122,7 +122,7 @@ TEST_CASE("many keys are moved into the data file when nothing more is written")
             return {};
           }).ok());
   CHECK(engine->stats().used_bytes < before.used_bytes + 100'000);
-  CHECK(becomes_true([&] { return engine->stats().used_bytes > before.used_bytes + 2'000'000; }));
+  CHECK(eventually([&] { return engine->stats().used_bytes > before.used_bytes + 2'000'000; }));
   CHECK(engine->snapshot()->get("key1999").has_value());
 }
 

@@ -17,6 +17,7 @@
 #include "datum/key_codec.hpp"
 #include "storage/database.hpp"
 #include "storage/tables/database_impl.hpp"
+#include "tests/storage/eventually.hpp"
 #include "tests/storage/memory_engine.hpp"
 
 namespace reqld::storage {
@@ -158,16 +159,6 @@ class TestDatabase {
     REQUIRE(eventually([&] { return index(table, name)->ready; }));
     return index(table, name);
   }
-  static bool eventually(const std::function<bool()>& condition,
-                         std::chrono::seconds limit = std::chrono::seconds(30)) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return true;
-  }
-
   RowWrite put(const TableInfo& table, const Datum& document) {
     RowWrite write;
     const auto done = run([&](Writer& w) -> Result<void> {
