@@ -114,6 +114,10 @@ class FilterStep : public RowStep {
       if (to != i) rows[to] = std::move(rows[i]);
       ++to;
     }
+    // The buffers that rows were read into are shared: a few that are kept would keep those of all alive.
+    if (to - from < (rows.size() - from) / kSparse) {
+      for (std::size_t i = from; i < to; ++i) rows[i] = rows[i].compact();
+    }
     rows.resize(to);
   }
   Ref<RowStep> copy() const override {
@@ -122,6 +126,9 @@ class FilterStep : public RowStep {
   }
 
  private:
+  /// One of so many rows.
+  static constexpr std::size_t kSparse = 8;
+
   const Predicate predicate_;
   const MissingPolicy missing_;
 };

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "storage/engine/prefetch.hpp"
+#include "storage/engine/read_view.hpp"
+
 namespace reqld::storage {
 namespace {
 
@@ -16,9 +19,9 @@ KeyRange without_chunks(KeyRange range) {
 
 class LmdbCursor final : public Cursor {
  public:
-  LmdbCursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction)
-      : txn_(txn), dbi_(dbi), range_(without_chunks(range)), forward_(direction == Direction::kForward) {
-    if (const int rc = mdb_cursor_open(txn, dbi, &cursor_); rc != 0) {
+  LmdbCursor(ReadView& view, const KeyRange& range, Direction direction)
+      : view_(view), range_(without_chunks(range)), forward_(direction == Direction::kForward) {
+    if (const int rc = mdb_cursor_open(view.lmdb(), view.dbi(), &cursor_); rc != 0) {
       throw std::runtime_error(std::string("storage: opening a cursor failed: ") + mdb_strerror(rc));
     }
     seek(forward_ ? std::string_view(range_.lower) : std::string_view(range_.upper));
@@ -30,15 +33,29 @@ class LmdbCursor final : public Cursor {
   bool valid() const override { return valid_; }
   std::string_view key() const override { return to_view(key_); }
   std::string_view value() const override {
-    if (!loaded_) loaded_ = load_value(txn_, dbi_, to_view(value_), buffer_);
+    if (!loaded_) loaded_ = load_value(view_.lmdb(), view_.dbi(), to_view(value_), buffer_);
     return *loaded_;
   }
 
   void next() override {
-    if (valid_) move(forward_ ? MDB_NEXT : MDB_PREV);
+    if (!valid_) return;
+    move(forward_ ? MDB_NEXT : MDB_PREV);
+    if (!valid_) return;
+    if (page() != page_) {
+      page_ = page();
+      enter_leaf();
+    }
+    if (ahead_) ahead_->ask();
   }
 
   void seek(std::string_view key) override {
+    go_to(key);
+    page_ = page();
+    ahead_.reset();
+  }
+
+ private:
+  void go_to(std::string_view key) {
     if (forward_) {
       if (key < range_.lower) key = range_.lower;
       if (key.empty()) {
@@ -61,7 +78,6 @@ class LmdbCursor final : public Cursor {
     }
   }
 
- private:
   std::size_t max_key() const {
     return static_cast<std::size_t>(mdb_env_get_maxkeysize(mdb_txn_env(mdb_cursor_txn(cursor_))));
   }
@@ -91,13 +107,31 @@ class LmdbCursor final : public Cursor {
     return forward_ ? k < range_.upper : k >= range_.lower;
   }
 
-  MDB_txn* const txn_;
-  const MDB_dbi dbi_;
+  /// Where the leaf begins that the key lies in.
+  const char* page() const {
+    const char* const at = static_cast<const char*>(key_.mv_data);
+    return at - reinterpret_cast<std::uintptr_t>(at) % view_.page_size();
+  }
+
+  /// Not the first one: who has read on so far will come to the next.
+  void enter_leaf() {
+    if (!ahead_) {
+      if (const Tree* const tree = view_.tree()) ahead_.emplace(*tree, forward_, key());
+    } else if (ahead_->leaf() == page_) {
+      ahead_->advance();
+    } else {
+      ahead_.reset();
+    }
+  }
+
+  ReadView& view_;
   const KeyRange range_;
   const bool forward_;
   MDB_cursor* cursor_ = nullptr;
   MDB_val key_{};
   MDB_val value_{};  ///< as it lies there
+  const char* page_ = nullptr;
+  std::optional<LeafAhead> ahead_;
   mutable std::optional<std::string_view> loaded_;
   mutable ValueBuffer buffer_;
   bool valid_ = false;
@@ -160,8 +194,8 @@ class MemtableCursor {
 
 class MergingCursor final : public Cursor {
  public:
-  MergingCursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at, const KeyRange& range, Direction direction)
-      : range_(range), forward_(direction == Direction::kForward), base_(txn, dbi, range, direction) {
+  MergingCursor(ReadView& view, const Layers& layers, Sequence at, const KeyRange& range, Direction direction)
+      : range_(range), forward_(direction == Direction::kForward), base_(view, range, direction) {
     for (const Memtable* memtable : {layers.active.get(), layers.frozen.get()}) {
       if (memtable == nullptr) continue;
       const MemtableCursor above(*memtable, at, range_, direction);
@@ -230,13 +264,13 @@ std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_
   return load_value(txn, dbi, to_view(v), buffer);
 }
 
-std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction) {
-  return std::make_unique<LmdbCursor>(txn, dbi, range, direction);
+std::unique_ptr<Cursor> make_lmdb_cursor(ReadView& view, const KeyRange& range, Direction direction) {
+  return std::make_unique<LmdbCursor>(view, range, direction);
 }
 
-std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at,
-                                            const KeyRange& range, Direction direction) {
-  return std::make_unique<MergingCursor>(txn, dbi, layers, at, range, direction);
+std::unique_ptr<Cursor> make_merging_cursor(ReadView& view, const Layers& layers, Sequence at, const KeyRange& range,
+                                            Direction direction) {
+  return std::make_unique<MergingCursor>(view, layers, at, range, direction);
 }
 
 }  // namespace reqld::storage

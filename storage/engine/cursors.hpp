@@ -15,10 +15,13 @@ namespace reqld::storage {
 /// Looks up one key in a transaction. A large value is valid as long as `buffer` is left alone.
 std::optional<std::string_view> lmdb_get(MDB_txn* txn, MDB_dbi dbi, std::string_view key, ValueBuffer& buffer);
 
-std::unique_ptr<Cursor> make_lmdb_cursor(MDB_txn* txn, MDB_dbi dbi, const KeyRange& range, Direction direction);
+class ReadView;
 
-/// What a reader of commit `at` sees; `layers` must outlive the cursor. With kNewest the writer may put more meanwhile.
-std::unique_ptr<Cursor> make_merging_cursor(MDB_txn* txn, MDB_dbi dbi, const Layers& layers, Sequence at,
-                                            const KeyRange& range, Direction direction);
+/// What LMDB has. The view must outlive the cursor.
+std::unique_ptr<Cursor> make_lmdb_cursor(ReadView& view, const KeyRange& range, Direction direction);
+
+/// What a reader of commit `at` sees; view and layers must outlive the cursor. With kNewest the writer may put more meanwhile.
+std::unique_ptr<Cursor> make_merging_cursor(ReadView& view, const Layers& layers, Sequence at, const KeyRange& range,
+                                            Direction direction);
 
 }  // namespace reqld::storage

@@ -13,90 +13,77 @@
 namespace reqld::storage {
 namespace {
 
-constexpr std::size_t kCacheLine = 64;
-
-/// Where the pages of a version are. They are read without trusting them: the file may be damaged.
-struct Pages {
-  const char* map;
-  std::size_t page_size;
-  std::uint64_t last;
-
-  const char* at(std::uint64_t number) const { return number <= last ? map + number * page_size : nullptr; }
-};
-
-/// The way of one key from the root to its row, a step at a time: each asks for the memory that the next one needs.
-class Descent {
+/// The search for one key in one page, a step at a time: each asks for the memory that the next one needs.
+class Search {
  public:
-  Descent() = default;
-  Descent(const Pages& pages, std::uint64_t root, std::string_view key) : pages_(&pages), key_(key), page_(pages.at(root)) {}
-
-  /// Begins the search in the page that was asked for last.
-  void enter() {
-    if (page_ == nullptr) return;
-    branch_ = (lmdb::field<std::uint16_t>(page_, lmdb::kPageFlagsAt) & lmdb::kBranchFlag) != 0;
-    const std::size_t lower = lmdb::field<std::uint16_t>(page_, lmdb::kPageLowerAt);
-    nodes_ = lower > pages_->page_size || lower < lmdb::kPageHeaderBytes ? 0 : (lower - lmdb::kPageHeaderBytes) / 2;
-    // The key of a branch page's first node stands for everything before the second.
-    low_ = branch_ ? 1 : 0;
-    high_ = nodes_;
-    if (low_ < high_) __builtin_prefetch(node(middle()));
+  Search() = default;
+  Search(const PageView& page, std::string_view key)
+      // The key of a branch page's first node stands for everything before the second.
+      : page_(page), key_(key), low_(page.is_branch() ? 1 : 0), high_(page.nodes()) {
+    if (low_ < high_) __builtin_prefetch(page_.node(middle()));
   }
 
-  /// Halves what is left to search; false when that was found. In a branch page that is the first node behind the key, in a
-  /// leaf the first that is not before it.
+  /// Halves what is left to search; false when the place was found.
   bool step() {
-    if (page_ == nullptr || low_ >= high_) return false;
-    const char* const at = node(middle());
-    const int order = node_key(at).compare(key_);
-    if (order > 0 || (order == 0 && !branch_)) {
+    if (low_ >= high_) return false;
+    const int order = page_.key(page_.node(middle())).compare(key_);
+    if (order > 0 || (order == 0 && !page_.is_branch())) {
       high_ = middle();
     } else {
       low_ = middle() + 1;
     }
     if (low_ >= high_) return false;
-    __builtin_prefetch(node(middle()));
+    __builtin_prefetch(page_.node(middle()));
     return true;
   }
 
+  /// After the last step: in a branch page the child that has the key, in a leaf the first node that is not before it.
+  std::size_t place() const { return page_.is_branch() ? low_ - 1 : low_; }
+
+ private:
+  std::size_t middle() const { return (low_ + high_) / 2; }
+
+  PageView page_;
+  std::string_view key_;
+  std::size_t low_ = 0;
+  std::size_t high_ = 0;
+};
+
+/// The way of one key from the root to its row.
+class Descent {
+ public:
+  Descent() = default;
+  Descent(const Tree& tree, std::string_view key) : tree_(&tree), key_(key), page_(tree.page(tree.root)) {}
+
+  /// Begins the search in the page that was asked for last.
+  void enter() {
+    view_ = PageView(page_, tree_->page_size);
+    search_ = Search(view_, key_);
+  }
+  bool step() { return search_.step(); }
+
   /// After the last step in a branch page: goes to the page below.
   void descend() {
-    if (page_ == nullptr) return;
-    page_ = branch_ && nodes_ > 0 ? pages_->at(lmdb::field<std::uint64_t>(node(low_ - 1), 0) & lmdb::kChildPageMask) : nullptr;
+    page_ = view_.is_branch() && view_.nodes() > 0 ? tree_->page(view_.child(search_.place())) : nullptr;
   }
   void prefetch_page() const { __builtin_prefetch(page_); }
 
   /// After the last step in a leaf. Whether the key is there.
   bool prefetch_row() const {
-    if (page_ == nullptr || branch_ || low_ >= nodes_) return false;
-    const char* const at = node(low_);
-    if (node_key(at) != key_) return false;
-    const std::size_t bytes = std::min(rest_of_page(at), key_.size() + lmdb::field<std::uint32_t>(at, 0));
+    if (view_.is_branch() || search_.place() >= view_.nodes()) return false;
+    const char* const at = view_.node(search_.place());
+    if (view_.key(at) != key_) return false;
+    const std::size_t bytes = std::min(view_.rest(at), key_.size() + lmdb::field<std::uint32_t>(at, 0));
     for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(at + lmdb::kNodeHeaderBytes + i);
     return true;
   }
 
  private:
-  std::size_t middle() const { return (low_ + high_) / 2; }
-  const char* node(std::size_t number) const {
-    const std::size_t at = lmdb::field<std::uint16_t>(page_, lmdb::kPageHeaderBytes + 2 * number);
-    return page_ + std::min(at, pages_->page_size - lmdb::kNodeHeaderBytes);
-  }
-  std::string_view node_key(const char* node) const {
-    const std::size_t bytes = lmdb::field<std::uint16_t>(node, lmdb::kNodeKeySizeAt);
-    return {node + lmdb::kNodeHeaderBytes, std::min(bytes, rest_of_page(node))};
-  }
-  /// What a page can hold behind the header of a node.
-  std::size_t rest_of_page(const char* node) const {
-    return pages_->page_size - lmdb::kNodeHeaderBytes - static_cast<std::size_t>(node - page_);
-  }
-
-  const Pages* pages_ = nullptr;
+  const Tree* tree_ = nullptr;
   std::string_view key_;
   const char* page_ = nullptr;  ///< nullptr: there is no way on
-  std::size_t nodes_ = 0;
-  std::size_t low_ = 0;
-  std::size_t high_ = 0;
-  bool branch_ = false;
+  PageView view_;
+  Search search_;
 };
 
 /// How many of the keys were found.
@@ -119,8 +106,8 @@ std::size_t descend_together(std::span<Descent> descents, unsigned depth) {
 
 }  // namespace
 
-std::size_t prefetch_rows(const Version& version, std::span<const std::string_view> keys) {
-  if (version.map == nullptr) return 0;
+std::optional<Tree> tree_of(const Version& version) {
+  if (version.map == nullptr) return std::nullopt;
   const auto meta_of = [&](std::uint64_t transaction) {
     MetaPage page;
     std::memcpy(page.data(), version.map + transaction % 2 * version.page_size, page.size());
@@ -129,18 +116,55 @@ std::size_t prefetch_rows(const Version& version, std::span<const std::string_vi
   const MetaInfo info = meta_of(version.transaction);
   // As long as the next commit has not written the other meta page, the one after that does not write over this one.
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (!info.valid || info.transaction != version.transaction) return 0;
-  if (meta_of(version.transaction + 1).transaction > version.transaction) return 0;
+  if (!info.valid || info.transaction != version.transaction) return std::nullopt;
+  if (meta_of(version.transaction + 1).transaction > version.transaction) return std::nullopt;
+  return Tree{version.map, version.page_size, info.last_page, info.root, info.depth};
+}
 
+std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> keys) {
   std::size_t found = 0;
-  const Pages pages{version.map, version.page_size, info.last_page};
   for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchKeys))) {
     const std::size_t count = std::min(keys.size(), kPrefetchKeys);
     std::array<Descent, kPrefetchKeys> descents;
-    for (std::size_t i = 0; i < count; ++i) descents[i] = Descent(pages, info.root, keys[i]);
-    found += descend_together({descents.data(), count}, info.depth);
+    for (std::size_t i = 0; i < count; ++i) descents[i] = Descent(tree, keys[i]);
+    found += descend_together({descents.data(), count}, tree.depth);
   }
   return found;
+}
+
+LeafAhead::LeafAhead(const Tree& tree, bool forward, std::string_view key) : tree_(tree), forward_(forward) {
+  const char* page = tree_.page(tree_.root);
+  while (path_.size() + 1 < tree_.depth) {
+    const PageView view(page, tree_.page_size);
+    if (!view.is_branch() || view.nodes() == 0) {
+      path_.clear();
+      return;
+    }
+    Search search(view, key);
+    while (search.step()) {
+    }
+    path_.push_back({view, search.place()});
+    page = tree_.page(view.child(search.place()));
+  }
+  advance();
+}
+
+void LeafAhead::advance() {
+  leaf_ = nullptr;
+  while (!path_.empty() && path_.back().child == (forward_ ? path_.back().page.nodes() - 1 : 0)) path_.pop_back();
+  if (path_.empty()) return;
+  path_.back().child += forward_ ? 1 : std::size_t{0} - 1;
+  for (;;) {
+    const char* const below = tree_.page(path_.back().page.child(path_.back().child));
+    if (path_.size() + 1 == tree_.depth) {
+      leaf_ = below;
+      break;
+    }
+    const PageView view(below, tree_.page_size);
+    if (!view.is_branch() || view.nodes() == 0) return path_.clear();
+    path_.push_back({view, forward_ ? 0 : view.nodes() - 1});
+  }
+  asked_ = 0;
 }
 
 }  // namespace reqld::storage

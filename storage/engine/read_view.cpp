@@ -1,7 +1,6 @@
 #include "storage/engine/read_view.hpp"
 
 #include "storage/engine/cursors.hpp"
-#include "storage/engine/prefetch.hpp"
 
 namespace reqld::storage {
 
@@ -30,12 +29,18 @@ std::optional<std::string_view> ReadView::get(std::string_view key) {
 }
 
 std::unique_ptr<Cursor> ReadView::cursor(const KeyRange& range, Direction direction) {
-  if (layers_ == nullptr) return make_lmdb_cursor(txn_, env_.dbi(), range, direction);
-  return make_merging_cursor(txn_, env_.dbi(), *layers_, sequence_, range, direction);
+  if (layers_ == nullptr) return make_lmdb_cursor(*this, range, direction);
+  return make_merging_cursor(*this, *layers_, sequence_, range, direction);
 }
 
 void ReadView::prefetch(std::span<const std::string_view> keys) {
-  prefetch_rows({env_.map(txn_), env_.page_size(), mdb_txn_id(txn_)}, keys);
+  if (const Tree* const known = tree()) prefetch_rows(*known, keys);
+}
+
+const Tree* ReadView::tree() {
+  if (!looked_for_tree_) tree_ = tree_of({env_.map(txn_), env_.page_size(), mdb_txn_id(txn_)});
+  looked_for_tree_ = true;
+  return tree_ ? &*tree_ : nullptr;
 }
 
 }  // namespace reqld::storage

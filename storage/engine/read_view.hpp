@@ -9,6 +9,7 @@
 #include "storage/engine.hpp"
 #include "storage/engine/layers.hpp"
 #include "storage/engine/lmdb_env.hpp"
+#include "storage/engine/prefetch.hpp"
 #include "storage/engine/stored_value.hpp"
 
 namespace reqld::storage {
@@ -34,12 +35,18 @@ class ReadView {
   void prefetch(std::span<const std::string_view> keys);
 
   MDB_txn* lmdb() const { return txn_; }
+  MDB_dbi dbi() const { return env_.dbi(); }
+  std::size_t page_size() const { return env_.page_size(); }
+  /// Of the pages under lmdb(); nullptr: not known.
+  const Tree* tree();
 
  private:
   LmdbEnv& env_;
   std::shared_ptr<const Layers> layers_;  ///< null when LMDB has everything
   MDB_txn* txn_ = nullptr;
   Sequence sequence_ = kNewest;
+  bool looked_for_tree_ = false;
+  std::optional<Tree> tree_;
   ValueBuffer buffer_;
 };
 

@@ -4,9 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,13 +41,35 @@ class Environment {
 
   std::size_t found(MDB_txn* txn, const std::vector<std::string>& keys) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
-    return prefetch_rows({env_->map(txn), env_->page_size(), mdb_txn_id(txn)}, views);
+    const auto known = tree(txn);
+    return known ? prefetch_rows(*known, views) : 0;
   }
   std::size_t found(const std::vector<std::string>& keys) {
     MDB_txn* const txn = env_->acquire_read();
     const std::size_t n = found(txn, keys);
     env_->release_read(txn);
     return n;
+  }
+
+  std::optional<Tree> tree(MDB_txn* txn) { return tree_of({env_->map(txn), env_->page_size(), mdb_txn_id(txn)}); }
+
+  struct Leaf {
+    const char* page;
+    std::string key;  ///< of the row that a walk meets first in it
+  };
+  std::vector<Leaf> leaves(MDB_txn* txn, bool forward) {
+    MDB_cursor* cursor = nullptr;
+    REQUIRE(mdb_cursor_open(txn, env_->dbi(), &cursor) == 0);
+    std::vector<Leaf> leaves;
+    MDB_val key{};
+    MDB_val value{};
+    while (mdb_cursor_get(cursor, &key, &value, forward ? MDB_NEXT : MDB_PREV) == 0) {
+      const char* const at = static_cast<const char*>(key.mv_data);
+      const char* const page = at - reinterpret_cast<std::uintptr_t>(at) % env_->page_size();
+      if (leaves.empty() || leaves.back().page != page) leaves.push_back({page, std::string(to_view(key))});
+    }
+    mdb_cursor_close(cursor);
+    return leaves;
   }
 
   unsigned depth() {
@@ -72,15 +97,26 @@ std::vector<std::string> random_keys(std::size_t count, std::size_t longest) {
   return keys;
 }
 
+struct Shape {
+  std::size_t rows, longest_key, value_bytes;
+  unsigned depth;
+};
+constexpr Shape kShapes[] = {{5, 20, 10, 1}, {500, 20, 100, 2}, {20'000, 20, 300, 3}, {3'000, 500, 900, 5}, {300, 20, 9000, 2}};
+
+/// The leaves that are asked for by who begins in the first of `leaves`.
+std::vector<const char*> asked_for(const Tree& tree, bool forward, std::span<const Environment::Leaf> leaves) {
+  std::vector<const char*> asked;
+  for (LeafAhead ahead(tree, forward, leaves.front().key); ahead.leaf() != nullptr; ahead.advance()) {
+    asked.push_back(ahead.leaf());
+    for (int i = 0; i < 20; ++i) ahead.ask();
+  }
+  return asked;
+}
+
 }  // namespace
 
 TEST_CASE("rows are found in trees of every depth") {
-  struct Shape {
-    std::size_t rows, longest_key, value_bytes;
-    unsigned depth;
-  };
-  for (const Shape shape : {Shape{5, 20, 10, 1}, Shape{500, 20, 100, 2}, Shape{20'000, 20, 300, 3}, Shape{3'000, 500, 900, 5},
-                            Shape{300, 20, 9000, 2}}) {
+  for (const Shape& shape : kShapes) {
     CAPTURE(shape.rows);
     Environment environment;
     const auto keys = random_keys(shape.rows, shape.longest_key);
@@ -94,6 +130,74 @@ TEST_CASE("rows are found in trees of every depth") {
     with_strangers.push_back("~");
     CHECK(environment.found(with_strangers) == 3);
   }
+}
+
+TEST_CASE("a cursor's next leaves are asked for in its order") {
+  for (const Shape& shape : kShapes) {
+    Environment environment;
+    environment.put(random_keys(shape.rows, shape.longest_key), shape.value_bytes);
+    MDB_txn* const txn = environment.env().acquire_read();
+    const auto tree = environment.tree(txn);
+    REQUIRE(tree);
+    for (const bool forward : {true, false}) {
+      CAPTURE(shape.rows);
+      CAPTURE(forward);
+      const auto leaves = environment.leaves(txn, forward);
+      for (const std::size_t from : {std::size_t{0}, leaves.size() / 3, leaves.size() - 1}) {
+        std::vector<const char*> rest;
+        for (std::size_t i = from + 1; i < leaves.size(); ++i) rest.push_back(leaves[i].page);
+        CHECK(asked_for(*tree, forward, std::span(leaves).subspan(from)) == rest);
+      }
+    }
+    environment.env().release_read(txn);
+  }
+}
+
+TEST_CASE("a tree stays known while its snapshot is held, whatever is written meanwhile") {
+  Environment environment;
+  const auto keys = random_keys(5'000, 20);
+  environment.put(keys, 100);
+  MDB_txn* const snapshot = environment.env().acquire_read();
+  const auto tree = environment.tree(snapshot);
+  REQUIRE(tree);
+  const auto leaves = environment.leaves(snapshot, true);
+  for (int i = 0; i < 4; ++i) environment.put(random_keys(5'000, 30), 150);
+  CHECK_FALSE(environment.tree(snapshot));
+  CHECK(asked_for(*tree, true, leaves).size() == leaves.size() - 1);
+  CHECK(prefetch_rows(*tree, std::vector<std::string_view>(keys.begin(), keys.end())) == keys.size());
+  environment.env().release_read(snapshot);
+}
+
+TEST_CASE("a damaged tree does not lead out of the file") {
+  Environment environment;
+  const auto keys = random_keys(3'000, 60);
+  environment.put(keys, 100);
+  MDB_txn* const txn = environment.env().acquire_read();
+  const Tree whole = environment.tree(txn).value();
+  const std::vector<char> file(whole.map, whole.map + (whole.last_page + 1) * whole.page_size);
+  environment.env().release_read(txn);
+  const std::vector<std::string_view> views(keys.begin(), keys.begin() + 100);
+  std::mt19937 random(11);
+  std::size_t asked = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<char> damaged = file;
+    Tree tree = whole;
+    tree.map = damaged.data();
+    for (int i = 0; i < 200; ++i) {
+      // Mostly where the offsets of the nodes are.
+      const std::size_t page = random() % (tree.last_page + 1) * tree.page_size;
+      damaged[page + random() % (i % 2 == 0 ? 64 : tree.page_size)] = static_cast<char>(random());
+    }
+    if (round % 10 == 0) tree.depth += random() % 3;
+    if (round % 11 == 0) tree.root = random() % (2 * tree.last_page);
+    prefetch_rows(tree, views);
+    LeafAhead ahead(tree, round % 2 == 0, views[random() % views.size()]);
+    for (int i = 0; i < 1'000 && ahead.leaf() != nullptr; ++i, ++asked) {
+      ahead.ask();
+      ahead.advance();
+    }
+  }
+  CHECK(asked > 300);
 }
 
 TEST_CASE("nothing is looked for when there is nothing to go by") {
