@@ -221,6 +221,21 @@ TEST_CASE("all that a query keeps is bounded") {
                       R"(,[69,[[2,[9]],[17,[[170,[[10,[9]],"n"]],-1]]]]]]]])") == "0");
 }
 
+TEST_CASE("the few rows that a filter keeps do not keep the memory of those around them") {
+  InProcess process({}, {.query_memory_bytes = 8u << 20});
+  const std::string table = R"([15,["t"]])";
+  REQUIRE(!process.value(R"([60,["t"]])").empty());
+  const std::string pad(600, 'x');
+  for (int from = 0; from < 40'000; from += 4'000) {
+    const std::string rows = "[38,[[173,[" + std::to_string(from) + "," + std::to_string(from + 4'000) +
+                             "]],[69,[[2,[1]],{\"id\":[10,[1]],\"kept\":[17,[[28,[[10,[1]],100]],0]],\"pad\":\"" + pad + "\"}]]]]";
+    REQUIRE(process.value("[170,[[56,[" + table + "," + rows + R"(],{"durability":"soft"}],"inserted"]])") == "4000");
+  }
+  // 400 rows of 600 bytes, each read into the same 32 KiB as its neighbours.
+  CHECK(process.value("[43,[[41,[[39,[" + table + R"(,{"kept":true}]],"pad"]]]])") == "400");
+  CHECK(process.run("[43,[[41,[" + table + R"(,"pad"]]]])").error == ErrorCode::kResourceLimit);
+}
+
 TEST_CASE("numbers in sets and groups take memory too") {
   InProcess process({}, {.query_memory_bytes = 8u << 20});
   const std::string options = R"({"array_limit":100000000})";
