@@ -21,12 +21,14 @@ class Sorter : public MergingFold {
   std::size_t keep() const { return keep_; }
 
   void add(Context& cx, OrderedRow row) {
+    if (trimmed_ && !is_before(cx, row, rows_[keep_ - 1])) return;
     rows_.push_back(std::move(row));
     if (rows_.size() > keep_) {
       // Twice as many as wanted are sorted at a time: so each row is looked at a few times only.
       if (rows_.size() >= 2 * keep_ + kReadRows) {
         sort(cx);
         rows_.resize(keep_);
+        trimmed_ = keep_ > 0;
       }
     } else {
       check_size(cx);
@@ -56,12 +58,16 @@ class Sorter : public MergingFold {
     if (rows_.size() > keep_) rows_.resize(keep_);
     std::reverse(rows_.begin(), rows_.end());
     charge_.clear();
+    trimmed_ = false;
     return std::exchange(rows_, {});
   }
 
  private:
   void check_size(Context& cx) {
     if (rows_.size() > cx.options.array_limit) Args::blaming(node_, [&] { check_array_size(cx, rows_.size()); });
+  }
+  bool is_before(Context& cx, const OrderedRow& a, const OrderedRow& b) const {
+    return Args::blaming(node_, [&] { return OrderedRow::compare(cx, keys_, a, b) < 0; });
   }
   void sort(Context& cx) {
     const ProfiledTask task(cx.profile, "Sorting in-memory.");
@@ -75,6 +81,7 @@ class Sorter : public MergingFold {
   const Node* const node_;
   std::size_t keep_ = SIZE_MAX / 4;
   std::vector<OrderedRow> rows_;
+  bool trimmed_ = false;  ///< the first `keep_` rows are in order: who is not before the last of them is not wanted
   MemoryCharge charge_;
 };
 
