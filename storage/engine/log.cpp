@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 alignas(64) constexpr char kZeros[64 * 1024] = {};
-constexpr std::size_t kMostReusable = 4;
+constexpr std::size_t kMostReusable = 8;
 
 std::uint64_t random_number() {
   std::uint64_t v = 0;
@@ -125,9 +125,13 @@ void Log::prepare_loop() {
       spare_wanted_ = false;
       continue;
     }
-    // Overtaken by the writer, who could not wait, or no room now (it will ask again when it needs one).
-    if (made) (void)remove_file(path(number));
-    if (!made) spare_wanted_ = false;
+    if (made) {
+      // Overtaken by the writer, who could not wait: what was prepared serves another time.
+      if (!keep_for_reuse(number)) (void)remove_file(path(number));
+    } else {
+      // No room now; the writer will ask again when it needs one.
+      spare_wanted_ = false;
+    }
   }
 }
 
@@ -235,15 +239,18 @@ void Log::drop_before(std::uint64_t number) {
     }
     for (; first_kept > 0; --first_kept) {
       const OldSegment& segment = old_.front();
-      if (segment.bytes == options_.segment_bytes && reusable_.size() < kMostReusable) {
-        reusable_.push_back(segment.number);
-      } else {
-        surplus.push_back(segment.number);
-      }
+      const bool kept = segment.bytes == options_.segment_bytes && keep_for_reuse(segment.number);
+      if (!kept) surplus.push_back(segment.number);
       old_.pop_front();
     }
   }
   for (const std::uint64_t n : surplus) (void)remove_file(path(n));
+}
+
+bool Log::keep_for_reuse(std::uint64_t number) {
+  if (reusable_.size() >= kMostReusable) return false;
+  reusable_.push_back(number);
+  return true;
 }
 
 std::uint64_t Log::bytes_on_disk() const {

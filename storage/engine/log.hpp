@@ -76,6 +76,8 @@ class Log {
   Result<SegmentPtr> make_segment(std::uint64_t number, Making how);
   Result<void> advance();
   void prepare_loop();
+  /// With the lock held. Whether a segment of the usual size that holds nothing any more is one of those that are kept.
+  bool keep_for_reuse(std::uint64_t number);
 
   const Options options_;
 
@@ -97,7 +99,7 @@ class Log {
   bool stopping_ = false;
   std::uint64_t next_number_ = 0;
   std::deque<OldSegment> old_;           ///< below the current one, oldest first
-  std::vector<std::uint64_t> reusable_;  ///< dropped, of the usual size
+  std::vector<std::uint64_t> reusable_;  ///< see keep_for_reuse()
   std::thread preparer_;
 };
 
