@@ -127,7 +127,7 @@ struct Bench {
     if (auto r = wait([&](auto done) { db->create_index(table->id, info, std::move(done)); }); !r)
       fail(r.error());
     for (int i = 0;; ++i) {
-      const auto index = db->catalog()->tables_by_id.at(table->id)->indexes.at(field);
+      const auto index = db->catalog()->tables.by_id(table->id)->indexes.at(field);
       if (index->ready) break;
       const auto before = Clock::now();
       const Datum d = document(i * 37 % rows);
@@ -151,7 +151,7 @@ struct Bench {
         "%-34s %10.0f rows/s %8.2f us cpu/row; %zu point writes meanwhile: p50 %.2f p99 %.2f max %.2f ms\n",
         name, rows / s, (cpu_seconds() - cpu) * 1e6 / rows, delays.size(), delays[delays.size() / 2],
         delays[delays.size() * 99 / 100], delays.back());
-    const auto index = db->catalog()->tables_by_id.at(table->id)->indexes.at(field);
+    const auto index = db->catalog()->tables.by_id(table->id)->indexes.at(field);
     for (const bool documents : {false, true}) {
       std::optional<std::string> resume;
       std::vector<Row> out;

@@ -39,8 +39,9 @@ std::shared_ptr<const ActivitySample> ActivitySampler::sample() {
   sample->at = std::chrono::steady_clock::now();
   sample->queries = running_.started();
   sample->rows = database_.activity();
-  for (const auto& [id, table] : database_.catalog()->tables_by_id) {
-    if (table->activity) sample->tables.emplace(id, table->activity->counts());
+  const auto catalog = database_.catalog();
+  for (const auto& table : catalog->tables) {
+    if (table->activity) sample->tables.emplace(table->id, table->activity->counts());
   }
   return sample;
 }

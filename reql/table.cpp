@@ -333,9 +333,7 @@ std::vector<std::string> list_tables(Context& cx, const std::string& database) {
   const storage::DbInfo* db = catalog->db(database);
   if (!db) throw_op_failed("Database `" + database + "` does not exist.");
   std::vector<std::string> names;
-  for (const auto& [key, table] : catalog->tables) {
-    if (key.first == db->id) names.push_back(key.second);
-  }
+  for (const auto& table : catalog->tables.of_database(db->id)) names.push_back(table->name);
   return names;
 }
 

@@ -17,6 +17,7 @@
 #include "storage/activity.hpp"
 #include "storage/engine.hpp"
 #include "storage/result.hpp"
+#include "storage/table_set.hpp"
 
 namespace reqld::storage {
 
@@ -100,20 +101,11 @@ struct DbInfo {
   std::string name;
 };
 
-/// Orders (db id, name); takes views to look up by.
-struct TableNameLess {
-  using is_transparent = void;
-  using View = std::pair<std::string_view, std::string_view>;
-  bool operator()(const View& a, const View& b) const { return a < b; }
-};
-
 /// An immutable view of what exists. Hold it as long as you like; a dropped table stays readable as an object
 /// but its rows answer kNotFound.
 struct Catalog {
   std::map<std::string, std::shared_ptr<const DbInfo>> dbs;  ///< by name
-  std::map<std::pair<Uuid, std::string>, std::shared_ptr<const TableInfo>, TableNameLess>
-      tables;  ///< by (db id, name)
-  std::map<Uuid, std::shared_ptr<const TableInfo>> tables_by_id;
+  TableSet tables;
   const DbInfo* db(const std::string& name) const;
   std::shared_ptr<const TableInfo> table(const DbInfo& db, const std::string& name) const;
 };

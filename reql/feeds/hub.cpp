@@ -400,15 +400,15 @@ void FeedHub::catalog_changed(const storage::CatalogChange& change) {
   system_table_changed();
   const std::shared_lock lock(mutex_);
   for (const auto& [id, watches] : tables_) {
-    const auto table = change.after->tables_by_id.find(id);
+    const auto table = change.after->tables.by_id(id);
     const auto abort = [](const Watch& watch) {
       for (const auto& queue : watch.subscribers) queue->abort();
     };
-    if (table == change.after->tables_by_id.end()) watches.primary.for_each(abort);
+    if (!table) watches.primary.for_each(abort);
     for (const auto& [index_id, by_index] : watches.secondary) {
       const bool there =
-          table != change.after->tables_by_id.end() &&
-          std::any_of(table->second->indexes.begin(), table->second->indexes.end(),
+          table != nullptr &&
+          std::any_of(table->indexes.begin(), table->indexes.end(),
                       [&, &wanted = index_id](const auto& index) { return index.second->id == wanted; });
       if (!there) by_index.lookup.for_each(abort);
     }

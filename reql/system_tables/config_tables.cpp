@@ -77,7 +77,8 @@ class DbConfigTable : public SystemTable {
  protected:
   std::vector<Datum> rows(Context& cx) override {
     std::vector<Datum> out;
-    for (const auto& [name, db] : cx.database().catalog()->dbs) out.push_back(db_config(*db));
+    const auto catalog = cx.database().catalog();
+    for (const auto& [name, db] : catalog->dbs) out.push_back(db_config(*db));
     return out;
   }
 };
@@ -94,9 +95,8 @@ class TableConfigTable : public SystemTable {
     if (outcome.old_row.is_null()) throw_logic("To create a table, use `table_create()`.");
     const std::string id(key.as_string());
     const auto catalog = cx.database().catalog();
-    const auto found = catalog->tables_by_id.find(id);
-    if (found == catalog->tables_by_id.end()) throw_op_failed("The table does not exist any more.");
-    const auto& present = found->second;
+    const auto present = catalog->tables.by_id(id);
+    if (!present) throw_op_failed("The table does not exist any more.");
     require(cx, Permission::kConfig, {present->db_id, id});
     if (outcome.new_row.is_null()) {
       check(await_storage(cx, [&](auto done) { cx.database().drop_table(id, std::move(done)); }));
@@ -151,8 +151,7 @@ class TableConfigTable : public SystemTable {
     std::vector<Datum> out;
     const auto catalog = cx.database().catalog();
     for (const auto& [name, db] : catalog->dbs) {
-      for (const auto& [key, table] : catalog->tables) {
-        if (key.first != db->id) continue;
+      for (const auto& table : catalog->tables.of_database(db->id)) {
         out.push_back(table_config(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table));
       }
     }
@@ -171,7 +170,7 @@ class TableConfigTable : public SystemTable {
   }
 
   static void check_free(Context& cx, const storage::TableInfo& table, const std::string& db_id, const std::string& new_name) {
-    if (!cx.database().catalog()->tables.contains({db_id, new_name})) return;
+    if (!cx.database().catalog()->tables.by_name(db_id, new_name)) return;
     throw_logic("Can't rename table `" + table.name + "` to `" + new_name + "` because table `" + new_name +
                 "` already exists.");
   }

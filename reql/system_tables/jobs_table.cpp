@@ -57,7 +57,8 @@ class JobsTable : public SystemTable {
   std::vector<Datum> rows(Context& cx) override {
     std::vector<Datum> out;
     cx.engine().running().for_each([&](RunningQuery& query) { out.push_back(query_row(cx, query)); });
-    for (const auto& [id, table] : cx.database().catalog()->tables_by_id) {
+    const auto catalog = cx.database().catalog();
+    for (const auto& table : catalog->tables) {
       for (const auto& [name, index] : table->indexes) {
         if (index->ready) continue;
         ObjectBuilder info;

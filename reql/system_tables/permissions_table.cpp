@@ -91,8 +91,7 @@ class PermissionsTable : public SystemTable {
         if (db->id == scope.database) out.database = name;
       }
       if (!scope.table.empty()) {
-        const auto table = catalog->tables_by_id.find(scope.table);
-        if (table != catalog->tables_by_id.end()) out.table = table->second->name;
+        if (const auto table = catalog->tables.by_id(scope.table)) out.table = table->name;
       }
     }
     if (out.database.empty() || (!scope.table.empty() && out.table.empty())) return std::nullopt;

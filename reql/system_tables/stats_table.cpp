@@ -105,8 +105,7 @@ class StatsTable : public SystemTable {
     if (!wanted(kTable) && !wanted(kTableServer)) return out;
     const auto catalog = cx.database().catalog();
     for (const auto& [name, db] : catalog->dbs) {
-      for (const auto& [key, table] : catalog->tables) {
-        if (key.first != db->id) continue;
+      for (const auto& table : catalog->tables.of_database(db->id)) {
         if (wanted(kTable)) out.push_back(table_row(span, *db, *table));
         if (wanted(kTableServer)) out.push_back(table_server_row(cx, span, *db, *table));
       }

@@ -17,8 +17,7 @@ class TableStatusTable : public SystemTable {
     std::vector<Datum> out;
     const auto catalog = cx.database().catalog();
     for (const auto& [name, db] : catalog->dbs) {
-      for (const auto& [key, table] : catalog->tables) {
-        if (key.first != db->id) continue;
+      for (const auto& table : catalog->tables.of_database(db->id)) {
         out.push_back(
             table_status(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table, true));
       }

@@ -59,8 +59,7 @@ Value db_drop(Args& args) {
   require(cx, Permission::kConfig, {database_id(cx, name), {}});
   const auto catalog = cx.database().catalog();
   const storage::DbInfo& db = find_database(*catalog, name);
-  const auto tables = std::count_if(catalog->tables.begin(), catalog->tables.end(),
-                                    [&](const auto& t) { return t.first.first == db.id; });
+  const std::size_t tables = catalog->tables.of_database(db.id).size();
   check(await_storage(cx, [&](auto done) { cx.database().drop_db(db.id, std::move(done)); }));
   ObjectBuilder out(config_change(db_config(db), Datum(), "dbs_dropped"));
   out.set("tables_dropped", Datum::number(static_cast<double>(tables)));
@@ -69,7 +68,8 @@ Value db_drop(Args& args) {
 
 Value db_list(Args& args) {
   std::set<std::string> names{std::string(kSystemDatabase)};
-  for (const auto& [name, db] : args.cx().database().catalog()->dbs) names.insert(name);
+  const auto catalog = args.cx().database().catalog();
+  for (const auto& [name, db] : catalog->dbs) names.insert(name);
   ArrayBuilder out;
   for (const std::string& name : names) out.add(Datum::string(name));
   return Value(out.finish());
@@ -304,17 +304,17 @@ IndexStates read_index_states(Context& cx, const StoredTarget& target, const std
   IndexStates out;
   ArrayBuilder states;
   const auto catalog = cx.database().catalog();
-  const auto at = catalog->tables_by_id.find(target.info->id);
-  if (at == catalog->tables_by_id.end()) throw_op_failed("Table `" + target.qualified + "` does not exist.");
+  const auto table = catalog->tables.by_id(target.info->id);
+  if (!table) throw_op_failed("Table `" + target.qualified + "` does not exist.");
   for (const std::string& name : wanted) {
-    if (!at->second->indexes.contains(name)) {
+    if (!table->indexes.contains(name)) {
       throw_op_failed("Index `" + name + "` was not found on table `" + target.qualified + "`.");
     }
   }
   std::optional<std::uint64_t> rows;
-  for (const auto& [name, index] : at->second->indexes) {
+  for (const auto& [name, index] : table->indexes) {
     if (!wanted.empty() && !wanted.contains(name)) continue;
-    if (!index->ready && !rows) rows = cx.database().reader()->count(*at->second);
+    if (!index->ready && !rows) rows = cx.database().reader()->count(*table);
     out.all_ready &= index->ready;
     states.add(index_state(*index, rows.value_or(0)));
   }

@@ -36,9 +36,8 @@ Scope read_scope(Args& args, std::string_view system_database_error, std::string
     const auto catalog = cx.database().catalog();
     const storage::DbInfo* db = catalog->db(out.database);
     if (!db) throw_op_failed("Database `" + out.database + "` does not exist.");
-    for (const auto& [key, table] : catalog->tables) {
-      if (key.first == db->id) out.tables.push_back(table);
-    }
+    const auto tables = catalog->tables.of_database(db->id);
+    out.tables.assign(tables.begin(), tables.end());
     return out;
   }
   return Args::blaming(args.node_of(0), [&] {
@@ -58,9 +57,8 @@ Scope read_scope(Args& args, std::string_view system_database_error, std::string
 }
 
 TablePtr current(Context& cx, const TablePtr& table) {
-  const auto catalog = cx.database().catalog();
-  const auto at = catalog->tables_by_id.find(table->id);
-  return at == catalog->tables_by_id.end() ? table : at->second;
+  const auto present = cx.database().catalog()->tables.by_id(table->id);
+  return present ? present : table;
 }
 
 // --- config, status

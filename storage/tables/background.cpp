@@ -166,7 +166,8 @@ Background::Step Background::drop_log_step(std::uint32_t space, const std::strin
 
 Background::Step Background::trim_some() {
   std::map<std::uint32_t, ChangeLogLimits> kept;
-  for (const auto& [id, table] : database_.catalog()->tables_by_id)
+  const auto catalog = database_.catalog();
+  for (const auto& table : catalog->tables)
     if (table->change_log) kept.emplace(table->space, *table->change_log);
   // Before the pause is looked at: a table may have begun to keep one during it.
   logs_kept_ = !kept.empty();

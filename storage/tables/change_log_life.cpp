@@ -68,7 +68,7 @@ Result<void> DatabaseImpl::start_change_logs() {
   }
   incarnations_.emplace_back(incarnation_, first_sequence_);
   std::vector<std::pair<std::uint32_t, bool>> changed;  // space, whether it is to keep a log
-  for (const auto& [id, table] : catalog_->tables_by_id) {
+  for (const auto& table : catalog_->tables) {
     notes_needed |= table->change_log.has_value();
     if (table->change_log.has_value() != has_log[table->space])
       changed.emplace_back(table->space, table->change_log.has_value());

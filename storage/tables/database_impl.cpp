@@ -236,35 +236,28 @@ void DatabaseImpl::publish_catalog(Sequence sequence, const std::vector<Uuid>& d
   std::erase_if(after->dbs, [&](const auto& db) {
     return std::find(dbs.begin(), dbs.end(), db.second->id) != dbs.end();
   });
-  for (const Uuid& id : tables) {
-    const auto old = after->tables_by_id.find(id);
-    if (old == after->tables_by_id.end()) continue;
-    after->tables.erase({old->second->db_id, old->second->name});
-    after->tables_by_id.erase(old);
-  }
+  for (const Uuid& id : tables) after->tables.remove(id);
   for (const Uuid& id : dbs)
     if (auto db = load_db(view, id)) after->dbs.emplace(db->name, std::move(db));
   for (const Uuid& id : tables) {
-    auto table = load_table(view, id, parts_);
-    if (!table) continue;
-    after->tables.emplace(std::pair(table->db_id, table->name), table);
-    after->tables_by_id.emplace(id, std::move(table));
+    after->tables.remove(id);
+    if (auto table = load_table(view, id, parts_)) after->tables.add(std::move(table));
   }
   set_catalog(after);
   for (const Uuid& id : tables) {
-    const auto old = before->tables_by_id.find(id);
-    if (old == before->tables_by_id.end()) continue;
-    const auto now = after->tables_by_id.find(id);
-    for (const auto& [name, index] : old->second->indexes) {
+    const auto old = before->tables.by_id(id);
+    if (!old) continue;
+    const auto now = after->tables.by_id(id);
+    for (const auto& [name, index] : old->indexes) {
       const IndexInfo* same = nullptr;
-      if (now != after->tables_by_id.end())
-        for (const auto& [other_name, other] : now->second->indexes)
+      if (now)
+        for (const auto& [other_name, other] : now->indexes)
           if (other->id == index->id) same = other.get();
       if (!same) parts_.drop_index(index->id);
       if (!same || same->ready) notes_.forget(index->space);
     }
-    if (now == after->tables_by_id.end()) {
-      tables_.forget(old->second->space);
+    if (!now) {
+      tables_.forget(old->space);
       parts_.drop_table(id);
     }
   }

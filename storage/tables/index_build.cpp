@@ -23,9 +23,8 @@ IndexBuild::IndexBuild(DatabaseImpl& database, std::uint32_t space, BuildTask ta
 // The catalog's newest version of the table and the index.
 bool IndexBuild::find() {
   const std::shared_ptr<const Catalog> catalog = database_.catalog();
-  const auto table = catalog->tables_by_id.find(task_.table);
-  if (table == catalog->tables_by_id.end()) return false;
-  table_ = table->second;
+  table_ = catalog->tables.by_id(task_.table);
+  if (!table_) return false;
   index_ = nullptr;
   for (const auto& [name, index] : table_->indexes)
     if (index->id == task_.index) index_ = index;

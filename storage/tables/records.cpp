@@ -273,16 +273,15 @@ std::shared_ptr<const Catalog> load_catalog(const View& view, SharedParts& parts
     auto db = std::make_shared<const DbInfo>(decode_db(std::string(c->key().substr(dbs.size())), c->value()));
     catalog->dbs.emplace(db->name, std::move(db));
   }
-  std::vector<Uuid> tables;
+  std::vector<Uuid> ids;
   const std::string prefix = table_record_prefix();
-  for (auto c = view.prefix(prefix); c->valid(); c->next())
-    tables.emplace_back(c->key().substr(prefix.size()));
-  for (const Uuid& id : tables) {
-    auto table = load_table(view, id, parts);
-    if (!table) throw StorageError({ErrorKind::kCorrupt, "The catalog changed while it was read."});
-    catalog->tables.emplace(std::pair(table->db_id, table->name), table);
-    catalog->tables_by_id.emplace(id, std::move(table));
+  for (auto c = view.prefix(prefix); c->valid(); c->next()) ids.emplace_back(c->key().substr(prefix.size()));
+  std::vector<TableSet::Table> tables;
+  for (const Uuid& id : ids) {
+    tables.push_back(load_table(view, id, parts));
+    if (!tables.back()) throw StorageError({ErrorKind::kCorrupt, "The catalog changed while it was read."});
   }
+  catalog->tables = TableSet(std::move(tables));
   return catalog;
 }
 
@@ -292,8 +291,7 @@ const DbInfo* Catalog::db(const std::string& name) const {
 }
 
 std::shared_ptr<const TableInfo> Catalog::table(const DbInfo& db, const std::string& name) const {
-  const auto it = tables.find(TableNameLess::View(db.id, name));
-  return it == tables.end() ? nullptr : it->second;
+  return tables.by_name(db.id, name);
 }
 
 }  // namespace reqld::storage

@@ -125,7 +125,7 @@ TEST_CASE("a feed ends when its table or index is dropped") {
 TEST_CASE("feeds of the same text look at a change once") {
   WithTable t;
   FeedHub hub(t.process.engine().database());
-  const auto table = t.process.engine().database().catalog()->tables_by_id.begin()->second;
+  const auto table = t.process.engine().database().catalog()->tables.begin()[0];
   const WatchedRows all{.table = table, .index = nullptr, .range = {}, .everything = true, .alike = "x"};
   WatchedRows other = all;
   other.alike = "y";

@@ -236,8 +236,8 @@ TEST_CASE("changes are published in commit order to whoever wants them") {
   CHECK(listener.changes[0].at < listener.changes[1].at);
   db.make_index(*t, "a", "a");
   REQUIRE(listener.catalogs.size() == 1);
-  CHECK(listener.catalogs[0].before->tables_by_id.at(t->id)->indexes.empty());
-  CHECK(listener.catalogs[0].after->tables_by_id.at(t->id)->indexes.size() == 1);
+  CHECK(listener.catalogs[0].before->tables.by_id(t->id)->indexes.empty());
+  CHECK(listener.catalogs[0].after->tables.by_id(t->id)->indexes.size() == 1);
   CHECK(db.wait([&](Engine::Done done) { db->drop_table(t->id, std::move(done)); }).ok());
   CHECK(listener.catalogs.size() == 2);
   db->remove_listener(&listener);

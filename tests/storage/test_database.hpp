@@ -151,7 +151,7 @@ class TestDatabase {
   }
   std::shared_ptr<const IndexInfo> index(const Uuid& table, const std::string& name) {
     const auto catalog = db_->catalog();
-    const auto& indexes = catalog->tables_by_id.at(table)->indexes;
+    const auto& indexes = catalog->tables.by_id(table)->indexes;
     const auto it = indexes.find(name);
     return it == indexes.end() ? nullptr : it->second;
   }
