@@ -291,7 +291,28 @@ std::string to_key(const Datum& d) {
   return out;
 }
 
+namespace {
+
+/// A number or a string at the front of `bytes`, which most keys are: taken without a buffer to write in.
+std::optional<Datum> take_simple(std::string_view& bytes) {
+  std::string_view rest = bytes;
+  const std::uint8_t code = rest.empty() ? std::uint8_t{kEnd} : take_byte(rest);
+  std::optional<Datum> value;
+  if (code == kNumber) {
+    double number = 0;
+    if (take_ordered(rest, number)) value = Datum::number(number);
+  } else if (code == kString) {
+    std::string text;
+    if (take_terminated(rest, text)) value = Datum::string(text);
+  }
+  if (value) bytes = rest;
+  return value;
+}
+
+}  // namespace
+
 std::optional<Datum> decode_key(std::string_view& bytes) {
+  if (auto value = take_simple(bytes)) return value;
   struct Open {
     Code code;
     std::string last_name;

@@ -288,10 +288,7 @@ class QueryRun : public Query {
       }
       more = feed ? stream_->next(cx_, rest, batch_) : read_rows(cx_, stream_, rest, batch_);
       const ProfiledTask task(cx_.profile, kEncoding);
-      for (const Datum& row : batch_) {
-        if (!reply.rows.empty()) reply.rows += ',';
-        append_json(row, reply.rows);
-      }
+      append_rows(reply.rows);
       rows += batch_.size();
       if (rows >= limits.max_rows || reply.rows.size() >= limits.max_bytes) break;
       if (rows > 0 && (feed || std::chrono::steady_clock::now() >= limits.deadline)) break;
@@ -303,6 +300,19 @@ class QueryRun : public Query {
     if (!more) stream_ = {};
     batch_.clear();
     return reply;
+  }
+
+  void append_rows(std::string& out) {
+    // Enough for rows like the first, unless that is out of the ordinary.
+    constexpr std::size_t kMostExpected = 64 * 1024;
+    std::size_t left = batch_.size();
+    for (const Datum& row : batch_) {
+      const std::size_t before = out.size();
+      if (!out.empty()) out += ',';
+      append_json(row, out);
+      const std::size_t expected = out.size() + --left * (out.size() - before + 1);
+      if (expected > out.capacity() && expected <= kMostExpected) out.reserve(expected);
+    }
   }
 
   const ClientInfo client_;

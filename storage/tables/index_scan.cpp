@@ -183,6 +183,7 @@ bool IndexScan::run_cluster(Cursor& cursor) {
 
 void IndexScan::emit(std::string_view value_key, std::string_view rest, std::string_view primary_key,
                      std::optional<Datum> value, std::optional<Datum> row) {
+  make_room(out_, rows_, limits_.max_rows);
   Row& out = out_.emplace_back();
   out.key.assign(primary_key);
   if (want_documents_) {

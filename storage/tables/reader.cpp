@@ -27,12 +27,6 @@ void count_read(const TableInfo& table, std::uint64_t rows, std::uint64_t bytes)
   if (table.activity && rows > 0) table.activity->read(rows, bytes);
 }
 
-// Once a scan proves to be a long one, so that its rows are not moved about while they are gathered.
-void make_room(std::vector<Row>& out, std::size_t expected) {
-  const std::size_t wanted = out.size() + std::min<std::size_t>(expected, 1024);
-  if (wanted > out.capacity()) out.reserve(std::max(wanted, 2 * out.capacity()));
-}
-
 }  // namespace
 
 SnapshotReader::SnapshotReader(Engine& engine, BlobStore& blobs) : blobs_(blobs) {
@@ -90,7 +84,7 @@ std::optional<std::string> SnapshotReader::scan(const TableInfo& table, const Ke
       count_read(table, rows, bytes);
       return bound;
     }
-    if (rows == 16) make_room(out, limits.max_rows - rows);
+    make_room(out, rows, limits.max_rows);
     const std::string_view value = cursor->value();
     Row& row = out.emplace_back();
     row.key.assign(cursor->key().substr(kSpaceBytes));
