@@ -287,6 +287,8 @@ void append_key(const Datum& d, std::string& out) {
 
 std::string to_key(const Datum& d) {
   std::string out;
+  // A long string: its code and its end, and nothing to escape.
+  if (d.is(Type::kString)) out.reserve(d.as_string().size() + 2);
   append_key(d, out);
   return out;
 }

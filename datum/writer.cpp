@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kFirstBytes = 256;
 constexpr std::size_t kFirstOpen = 8;
 constexpr std::size_t kFirstOffsets = 32;
+constexpr std::size_t kFirstFields = 16;
 
 }  // namespace
 
@@ -120,16 +121,14 @@ void DatumWriter::name(std::string_view name) {
 std::optional<std::string> DatumWriter::sort_fields(const Open& open) {
   const std::size_t total = used_ - open.start;
   fields_.clear();
+  fields_.reserve(std::max(offsets_.size() - open.first_item, kFirstFields));
   for (std::size_t i = open.first_item; i < offsets_.size(); ++i) {
     const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : total;
-    fields_.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
+    fields_.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i]), name_at(open, offsets_[i])});
   }
-  std::sort(fields_.begin(), fields_.end(),
-            [&](Field a, Field b) { return name_at(open, a.offset) < name_at(open, b.offset); });
-  for (std::size_t i = 1; i < fields_.size(); ++i) {
-    const std::string_view name = name_at(open, fields_[i].offset);
-    if (name == name_at(open, fields_[i - 1].offset)) return std::string(name);
-  }
+  std::ranges::sort(fields_, {}, &Field::name);
+  const auto twice = std::ranges::adjacent_find(fields_, {}, &Field::name);
+  if (twice != fields_.end()) return std::string(twice->name);
   unsorted_.assign(reinterpret_cast<const char*>(bytes() + open.start), total);
   std::uint8_t* p = data() + open.start;
   for (std::size_t i = 0; i < fields_.size(); ++i) {

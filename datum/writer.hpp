@@ -63,6 +63,7 @@ class DatumWriter {
   };
   struct Field {
     std::uint32_t offset, size;
+    std::string_view name;
   };
 
   std::uint8_t* data() { return buffer_->data(); }

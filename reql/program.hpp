@@ -63,7 +63,7 @@ class Program {
  private:
   friend class Parser;
   ~Program() = default;
-  static constexpr std::size_t kFirstChunk = 6;
+  static constexpr std::size_t kFirstChunk = 8;
   static constexpr std::size_t kLargestChunk = 96;
 
   Node* add_node();
