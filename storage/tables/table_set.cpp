@@ -33,8 +33,8 @@ Table TableSet::by_name(std::string_view database_id, std::string_view name) con
 }
 
 std::span<const Table> TableSet::of_database(std::string_view database_id) const {
-  const auto found = std::ranges::equal_range(by_name_, database_id, {}, database_of);
-  return {found.begin(), found.end()};
+  return {std::ranges::lower_bound(by_name_, database_id, {}, database_of),
+          std::ranges::upper_bound(by_name_, database_id, {}, database_of)};
 }
 
 void TableSet::add(Table table) {
