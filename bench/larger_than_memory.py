@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 from probe import Prober  # noqa: E402
 from reql_wire import Connection  # noqa: E402
 from reqld_server import Server  # noqa: E402
-from run import load, load_generator  # noqa: E402
+from run import load, built  # noqa: E402
 
 GROUP = pathlib.Path("/sys/fs/cgroup/memory/reqld-bench")
 PAGE = 4096
@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16, 64, 128])
     parser.add_argument("--seconds", type=int, default=20, help="for each number of connections")
     options = parser.parse_args()
-    reqlload = load_generator(options.reqlload)
+    reqlload = built(options.reqlload)
 
     def point_get(server, connections, seconds):
         lines, failure = load(

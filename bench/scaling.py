@@ -19,7 +19,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 from probe import Prober  # noqa: E402
 from reql_wire import Connection  # noqa: E402
 from reqld_server import Server  # noqa: E402
-from run import load, load_generator  # noqa: E402
+from run import load, built  # noqa: E402
 
 
 def main():
@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--seconds", type=int, default=5)
     options = parser.parse_args()
-    reqlload = load_generator(options.reqlload)
+    reqlload = built(options.reqlload)
 
     def measure(server, rows, *arguments):
         lines, failure = load(reqlload, server, "--rows", rows, "--seconds", options.seconds, *arguments)
