@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "datum/encoding.hpp"
@@ -48,14 +51,21 @@ int json_integer(const Json& v) {
 
 }  // namespace
 
-Node* Program::add_node() {
-  if (free_ == free_end_) {
-    chunks_.push_back(std::make_unique<Node[]>(next_chunk_));
-    free_ = chunks_.back().get();
-    free_end_ = free_ + next_chunk_;
-    next_chunk_ = std::min(2 * next_chunk_, kLargestChunk);
+Program::~Program() {
+  while (newest_ != nullptr) {
+    OwnedNode* const older = newest_->older;
+    newest_->~OwnedNode();
+    newest_ = older;
   }
-  return free_++;
+}
+
+Node* Program::add_node() {
+  newest_ = new (memory_.allocate(sizeof(OwnedNode), alignof(OwnedNode))) OwnedNode{{}, newest_};
+  return &newest_->node;
+}
+
+void Program::reserve_args(Node& node, std::size_t count) {
+  node.args = {static_cast<Node**>(memory_.allocate(count * sizeof(Node*), alignof(Node*))), 0};
 }
 
 const Node* Node::find_optarg(std::string_view name) const {
@@ -190,13 +200,15 @@ class Parser {
     parent.contains_group |= child.contains_group;
   }
 
+  /// With room reserved for it.
   void adopt_arg(Node& parent, Built built) {
     Node* child = as_node(std::move(built));
     child->is_row_expression = is_row_expression(*child);
     child->position = static_cast<std::int32_t>(parent.args.size());
     adopt(parent, *child);
     if (child->def->type == TermType::kArgs) parent.has_args_term = true;
-    parent.args.push_back(child);
+    parent.args = {parent.args.data(), parent.args.size() + 1};
+    parent.args.back() = child;
   }
 
   void adopt_optarg(Node& parent, std::string_view name, Built built) {
@@ -340,7 +352,7 @@ class Parser {
     Node* node = program_.add_node();
     start(*node, def);
     if (args) {
-      node->args.reserve(args->Size());
+      program_.reserve_args(*node, args->Size());
       std::int32_t i = 0;
       for (const Json& arg : args->GetArray()) {
         const Place inner{&place, i++, {}};
@@ -423,7 +435,7 @@ class Parser {
     }
     Node* node = program_.add_node();
     start(*node, def);
-    node->args.reserve(size);
+    program_.reserve_args(*node, size);
     for (Built& e : elements) adopt_arg(*node, std::move(e));
     return {Datum(), node};
   }
@@ -434,6 +446,7 @@ class Parser {
     if (!args || args->Size() != 2) {
       fail(&place, "Expected 2 arguments but found " + std::to_string(args ? args->Size() : 0) + ".");
     }
+    program_.reserve_args(*node, args->Size());
     const Place vars_place{&place, 0, {}};
     adopt_arg(*node, build((*args)[0], vars_place, depth + 1));
     FunctionScope scope{{}, node};
@@ -594,26 +607,53 @@ std::optional<std::string> arity_error(const TermDef& def, std::size_t count) {
 
 namespace {
 
+/// What one of RapidJSON's stacks allocates from: memory of its own while it is small. Holds one block at a time.
+class SmallStack {
+ public:
+  static constexpr bool kNeedFree = false;
+  static constexpr std::size_t kSmallBytes = 1024;
+  SmallStack() = default;
+  SmallStack(const SmallStack&) = delete;
+  SmallStack& operator=(const SmallStack&) = delete;
+  ~SmallStack() { std::free(large_); }
+
+  void* Malloc(std::size_t bytes) { return Realloc(nullptr, 0, bytes); }
+  void* Realloc(void* block, std::size_t old_bytes, std::size_t bytes) {
+    if (large_ == nullptr && bytes <= kSmallBytes) return bytes == 0 ? nullptr : small_;
+    void* const larger = std::realloc(large_, bytes);
+    if (larger == nullptr) throw std::bad_alloc();
+    if (block == small_) std::memcpy(larger, small_, std::min(old_bytes, bytes));
+    return large_ = larger;
+  }
+  static void Free(void*) {}
+
+ private:
+  alignas(16) char small_[kSmallBytes];
+  void* large_ = nullptr;
+};
+
+using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, rapidjson::MemoryPoolAllocator<>, SmallStack>;
+using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, SmallStack>;
+
 /// A JSON document whose nodes are on the stack while they are few.
 class SmallDocument {
  public:
-  SmallDocument() : allocator_(memory_, sizeof memory_), document(&allocator_, kStackBytes, &heap_) {}
+  SmallDocument() : allocator_(memory_, sizeof memory_), document(&allocator_, SmallStack::kSmallBytes, &stack_) {}
 
  private:
-  static constexpr std::size_t kStackBytes = 1024;
   alignas(16) char memory_[4096];
-  rapidjson::CrtAllocator heap_;
+  SmallStack stack_;
   rapidjson::MemoryPoolAllocator<> allocator_;
 
  public:
-  rapidjson::Document document;
+  Document document;
 };
 
 // Fills a document, reading numbers as everywhere else: RapidJSON's own conversion is wrong for some
 // (0e-110).
 class DocumentBuilder {
  public:
-  explicit DocumentBuilder(rapidjson::Document& document) : document_(document) {}
+  explicit DocumentBuilder(Document& document) : document_(document) {}
 
   bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
     const std::optional<double> number = parse_json_number({text, size});
@@ -645,19 +685,20 @@ class DocumentBuilder {
   bool Double(double) { return false; }
 
  private:
-  rapidjson::Document& document_;
+  Document& document_;
 };
 
-void parse_document(std::string& text, rapidjson::Document& document) {
+void parse_document(std::string& text, Document& document) {
   // For the in-place parser a zero byte ends the text; no valid query holds one.
   const bool whole = !text.empty() && text.find('\0') == std::string::npos;
   // The parser looks at 16 bytes at a time, up to and past the end of the text.
   if (whole) text.append(kQueryPaddingBytes, '\0');
   bool parsed = false;
-  const auto parse = [&](rapidjson::Document& into) {
+  const auto parse = [&](Document& into) {
     rapidjson::InsituStringStream stream(text.data());
     DocumentBuilder builder(into);
-    parsed = !rapidjson::Reader().Parse<kParseFlags>(stream, builder).IsError();
+    SmallStack states;
+    parsed = !Reader(&states, SmallStack::kSmallBytes).Parse<kParseFlags>(stream, builder).IsError();
     return parsed;
   };
   if (whole) document.Populate(parse);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <memory_resource>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,11 +28,11 @@ struct OptArg {
 struct Node {
   const TermDef* def = nullptr;  ///< never null; a literal has that of DATUM
   const Node* parent = nullptr;  ///< null for the root
-  std::int32_t position = -1;    ///< index in the parent's arguments; -1: an optional argument (or the root)
   std::string_view optarg;       ///< its name in the parent, when position is -1
-  std::vector<Node*> args;
+  std::span<Node*> args;         ///< the program's memory
   std::vector<OptArg> optargs;   ///< sorted by name
   Datum literal;                 ///< of a DATUM node
+  std::int32_t position = -1;    ///< index in the parent's arguments; -1: an optional argument (or the root)
   TermFlags subtree_flags = 0;   ///< flags of this node and all below
   std::uint32_t literal_array_size = 0;  ///< longest array inside a folded literal
   std::uint32_t scope_depth = 0;  ///< VAR, IMPLICIT_VAR: how many functions out; FUNC: how many enclose it
@@ -62,17 +64,22 @@ class Program {
 
  private:
   friend class Parser;
-  ~Program() = default;
-  static constexpr std::size_t kFirstChunk = 8;
-  static constexpr std::size_t kLargestChunk = 96;
+  struct OwnedNode {
+    Node node;
+    OwnedNode* older;
+  };
+  /// Of a usual query all nodes lie in the program itself, which is still small enough for malloc's fast path.
+  static constexpr std::size_t kFirstBytes = 864;
 
+  ~Program();
   Node* add_node();
+  /// Room for the arguments of a node, none of which is there yet.
+  void reserve_args(Node& node, std::size_t count);
 
   mutable std::atomic<std::uint32_t> refs_{0};
-  std::vector<std::unique_ptr<Node[]>> chunks_;
-  std::size_t next_chunk_ = kFirstChunk;
-  Node* free_ = nullptr;
-  Node* free_end_ = nullptr;
+  alignas(std::max_align_t) std::byte first_bytes_[kFirstBytes];
+  std::pmr::monotonic_buffer_resource memory_{first_bytes_, sizeof first_bytes_};
+  OwnedNode* newest_ = nullptr;
   Node* root_ = nullptr;
   std::vector<OptArg> global_optargs_;
 };
