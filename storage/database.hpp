@@ -261,6 +261,25 @@ enum class SequenceState : std::uint8_t {
   kLost,     ///< its commit was not on disk when the machine failed
 };
 
+class DatabaseImpl;
+struct JobOutcome;
+
+/// As EngineRequest, for a job that writes rows. Its owner destroys it only after done() was called.
+class DatabaseRequest : private EngineRequest {
+ public:
+  explicit DatabaseRequest(Durability durability) : EngineRequest(durability) {}
+  virtual Result<void> write(Writer& writer) = 0;
+  virtual void done(Result<Sequence> result) = 0;
+
+ private:
+  friend class DatabaseImpl;
+  Result<void> run(WriteTxn& txn) final;
+  void finished(Result<Sequence> result) final;
+
+  DatabaseImpl* database_ = nullptr;
+  std::shared_ptr<JobOutcome> outcome_;
+};
+
 class Database {
  public:
   static Result<std::unique_ptr<Database>> open(DatabaseOptions options);
@@ -273,9 +292,10 @@ class Database {
 
   using Job = std::function<Result<void>(Writer&)>;
   using Done = Engine::Done;
-  /// See Engine::submit for threads, order and repeated runs.
-  virtual void submit(Job job, Durability durability, Done done, const ExpectedRows& expected) = 0;
-  void submit(Job job, Durability durability, Done done) { submit(std::move(job), durability, std::move(done), {}); }
+  /// See EngineRequest and Engine::submit for threads, order and repeated runs.
+  virtual void submit(DatabaseRequest& request, const ExpectedRows& expected) = 0;
+  /// The same with a request of its own.
+  void submit(Job job, Durability durability, Done done);
 
   // Catalog changes: hard, answered through `done`, visible in catalog() before that. kExists/kNotFound name
   // what.

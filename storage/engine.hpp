@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/result.hpp"
@@ -105,12 +106,38 @@ struct EngineOptions {
   } testing;
 };
 
+/// A job for the writer, and whom to tell about it. The owner keeps it, and what it refers to, until finished() is called.
+class EngineRequest {
+ public:
+  explicit EngineRequest(Durability durability) : durability_(durability) {}
+  EngineRequest(const EngineRequest&) = delete;
+  EngineRequest& operator=(const EngineRequest&) = delete;
+  virtual ~EngineRequest() = default;
+
+  /// On the writer thread; an Error or an exception (kInvalid, its text) drops its writes, not its neighbours'. It may be run
+  /// again, when what it wrote has been dropped.
+  virtual Result<void> run(WriteTxn& txn) = 0;
+  /// Called once on an engine thread, after the commit (soft) or its sync (hard), in commit order per durability; or from
+  /// within Engine::submit. `result` is the commit's number: that of the newest commit it could see for a job without writes,
+  /// and hard waits until that is on disk. Must not block. The request may be destroyed within it, or by who learns of it.
+  virtual void finished(Result<Sequence> result) = 0;
+
+  Durability durability() const { return durability_; }
+  /// Keys that the job will look up or write: a hint, see Snapshot::prefetch.
+  const std::vector<std::string>& expected() const { return expected_; }
+  void expect(std::vector<std::string> keys) { expected_ = std::move(keys); }
+
+ private:
+  friend class RequestQueue;
+  const Durability durability_;
+  std::vector<std::string> expected_;
+  EngineRequest* before_ = nullptr;
+};
+
 class Engine {
  public:
-  /// A job: runs on the writer thread; an Error or an exception (kInvalid, its text) drops its writes, not its neighbours'.
+  /// See EngineRequest::run and finished.
   using Job = std::function<Result<void>(WriteTxn&)>;
-  /// Called once on an engine thread, after the commit (soft) or its sync (hard), in commit order per durability; `sequence` is the commit's.
-  /// A job without writes gets the newest commit it could see, and hard waits until that is on disk. Must not block.
   using Done = std::function<void(Result<Sequence>)>;
   /// Called on the writer thread right after each commit is visible, in commit order, before any Done of that commit.
   using CommitListener = std::function<void(Sequence)>;
@@ -119,9 +146,10 @@ class Engine {
   virtual ~Engine() = default;
 
   virtual std::unique_ptr<Snapshot> snapshot() = 0;
-  /// `expected`: keys that the job will look up or write. A hint only, see Snapshot::prefetch.
-  virtual void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) = 0;
-  void submit(Job job, Durability durability, Done done) { submit(std::move(job), durability, std::move(done), {}); }
+  /// Any thread. Jobs of one thread run in their order.
+  virtual void submit(EngineRequest& request) = 0;
+  /// The same with a request of its own.
+  void submit(Job job, Durability durability, Done done);
   /// Waits until everything committed before the call is on disk.
   virtual void sync(Done done) = 0;
   virtual void set_commit_listener(CommitListener listener) = 0;

@@ -68,6 +68,34 @@ void capture_error(RowOutcome& outcome, F&& body) {
   outcome.new_row = outcome.old_row;
 }
 
+/// A write that its query waits for.
+class AwaitedWrite final : public storage::DatabaseRequest {
+ public:
+  using Job = std::function<storage::Result<void>(storage::Writer&)>;
+  AwaitedWrite(Job job, storage::Durability durability) : DatabaseRequest(durability), job_(std::move(job)) {}
+
+  storage::Result<storage::Sequence> await(Context& cx, const storage::ExpectedRows& expected) {
+    cx.waiting().await([&](std::function<void()> resume) {
+      resume_ = std::move(resume);
+      cx.database().submit(*this, expected);
+    });
+    return std::move(*result_);
+  }
+
+  storage::Result<void> write(storage::Writer& writer) override { return job_(writer); }
+  void done(storage::Result<storage::Sequence> result) override {
+    result_.emplace(std::move(result));
+    // The query may go on, and this be gone, before it returns.
+    const std::function<void()> resume = std::move(resume_);
+    resume();
+  }
+
+ private:
+  const Job job_;
+  std::function<void()> resume_;
+  std::optional<storage::Result<storage::Sequence>> result_;
+};
+
 }  // namespace
 
 void throw_storage_error(const storage::Error& error) {
@@ -218,27 +246,26 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   storage::ExpectedRows expected{table_->stored().get(), {}};
   expected.keys.reserve(rows.size());
   for (const RowWriteRequest& row : rows) expected.keys.emplace_back(row.encoded_key);
+  // On this thread: what the writer's allocated would be freed here, with a lock on its heap.
   std::vector<RowOutcome> outcomes;
+  outcomes.reserve(rows.size());
   std::optional<EvalError> failure;
   const storage::Durability durability = options_.durability.value_or(table_->stored()->durability);
   const ProfiledTask task(cx_.profile, "Perform write.");
-  auto result = await_storage(cx_, [&](auto done) {
-    cx_.database().submit(
-        [&](storage::Writer& writer) -> storage::Result<void> {
-          // The job may run again: start anew each time.
-          outcomes.clear();
-          failure.reset();
-          Context cx = writer_context(cx_);
-          try {
-            for (const RowWriteRequest& row : rows) outcomes.push_back(write_row(cx, writer, row));
-          } catch (const EvalError& e) {
-            failure = e;
-            return storage::Error{storage::ErrorKind::kInvalid, e.message()};
-          }
-          return {};
-        },
-        durability, std::move(done), expected);
-  });
+  const auto job = [&](storage::Writer& writer) -> storage::Result<void> {
+    // It may run again: start anew each time.
+    outcomes.clear();
+    failure.reset();
+    Context cx = writer_context(cx_);
+    try {
+      for (const RowWriteRequest& row : rows) outcomes.push_back(write_row(cx, writer, row));
+    } catch (const EvalError& e) {
+      failure = e;
+      return storage::Error{storage::ErrorKind::kInvalid, e.message()};
+    }
+    return {};
+  };
+  auto result = AwaitedWrite(std::cref(job), durability).await(cx_, expected);
   if (failure) throw EvalError(*failure);
   if (!result) throw_storage_error(result.error());
   for (const RowOutcome& outcome : outcomes) stats_.add(cx_, outcome);

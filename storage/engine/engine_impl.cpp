@@ -21,7 +21,7 @@ constexpr std::uint64_t kUsualBatch = 256 * 1024;
 constexpr std::uint64_t kMostPuts = 200'000;
 
 /// When nothing has been written for so long, so many keys are moved into LMDB.
-constexpr auto kIdleTime = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds kIdleTime = std::chrono::seconds(1);
 constexpr std::size_t kManyKeys = 500;
 
 class SnapshotImpl final : public Snapshot {
@@ -42,6 +42,22 @@ class SnapshotImpl final : public Snapshot {
  private:
   LmdbEnv& env_;
   ReadView view_;
+};
+
+/// Lives until it is finished.
+class FunctionRequest final : public EngineRequest {
+ public:
+  FunctionRequest(Engine::Job job, Durability durability, Engine::Done done)
+      : EngineRequest(durability), job_(std::move(job)), done_(std::move(done)) {}
+  Result<void> run(WriteTxn& txn) override { return job_(txn); }
+  void finished(Result<Sequence> result) override {
+    const std::unique_ptr<FunctionRequest> self(this);
+    if (done_) done_(std::move(result));
+  }
+
+ private:
+  const Engine::Job job_;
+  const Engine::Done done_;
 };
 
 class WriteTxnImpl final : public WriteTxn {
@@ -88,6 +104,8 @@ class WriteTxnImpl final : public WriteTxn {
   const std::size_t max_key_size_;
   std::optional<Error> error_;
 };
+
+Error closing_error() { return Error{ErrorKind::kCancelled, "the database is closing"}; }
 
 Error stopped_error(const Error& cause) {
   return Error{ErrorKind::kReadOnly, "writes have stopped after a failure: " + cause.message};
@@ -140,11 +158,7 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
   checkpointer_ = std::make_unique<Checkpointer>(*env_, *log_, std::move(checkpoint_file), layers_, room_,
                                                  state.checkpoint, state.pin, options_);
   checkpointer_->start({
-      .wake_writer =
-          [this] {
-            std::lock_guard guard(queue_mutex_);
-            queue_wake_.notify_one();
-          },
+      .wake_writer = [this] { queue_.wake(); },
       .failed =
           [this](const Error& error) { error.kind == ErrorKind::kDiskFull ? disk_full(error) : fail_for_good(error); },
       .mended = [this] { disk_full(std::nullopt); },
@@ -157,12 +171,13 @@ EngineImpl::EngineImpl(const EngineOptions& options, DirectoryLock lock, Recover
 
 EngineImpl::~EngineImpl() {
   if (!writer_.joinable()) return;
-  {
-    std::lock_guard lock(queue_mutex_);
-    stopping_ = true;
-  }
-  queue_wake_.notify_one();
+  stopping_.store(true);
+  queue_.wake();
   writer_.join();
+  Requests late;
+  if (queue_.take(late)) {
+    for (EngineRequest* request : late) request->finished(closing_error());
+  }
   syncer_->stop();
   checkpointer_->stop();
   if (!failed_.load() && !syncer_->failure()) checkpointer_->last(point());
@@ -172,20 +187,18 @@ EngineImpl::~EngineImpl() {
 
 std::unique_ptr<Snapshot> EngineImpl::snapshot() { return std::make_unique<SnapshotImpl>(*env_, layers_); }
 
-void EngineImpl::submit(Job job, Durability durability, Done done, std::vector<std::string> expected) {
-  std::optional<Error> refused;
-  if (log_ == nullptr) refused = Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"};
-  if (!refused) {
-    std::lock_guard lock(queue_mutex_);
-    if (stopping_) {
-      refused = Error{ErrorKind::kCancelled, "the database is closing"};
-    } else {
-      queue_.push_back({std::move(job), durability, std::move(done), std::move(expected)});
-      if (queue_.size() == 1) queue_wake_.notify_one();
-      return;
-    }
+void Engine::submit(Job job, Durability durability, Done done) {
+  submit(*new FunctionRequest(std::move(job), durability, std::move(done)));  // deletes itself
+}
+
+void EngineImpl::submit(EngineRequest& request) {
+  if (log_ == nullptr) {
+    request.finished(Error{ErrorKind::kReadOnly, options_.directory + " is open for reading only"});
+  } else if (stopping_.load()) {
+    request.finished(closing_error());
+  } else {
+    queue_.add(request);
   }
-  if (done) done(*refused);
 }
 
 void EngineImpl::sync(Done done) {
@@ -222,36 +235,24 @@ Engine::Stats EngineImpl::stats() const {
 }
 
 void EngineImpl::writer_loop() {
-  std::vector<Request> requests;
+  Requests requests;
   while (take_requests(requests)) {
     for (std::size_t i = 0; i < requests.size();) {
       i += run_batch(requests, i);
       if (checkpoint_due()) begin_checkpoint();
     }
-    requests.clear();
   }
 }
 
-bool EngineImpl::take_requests(std::vector<Request>& requests) {
-  std::unique_lock lock(queue_mutex_);
+bool EngineImpl::take_requests(Requests& requests) {
   for (;;) {
-    const auto work = [this] { return stopping_ || !queue_.empty() || checkpoint_due(); };
-    bool idle = false;
-    if (active_->keys() < kManyKeys || failed_.load()) {
-      queue_wake_.wait(lock, work);
-    } else {
-      idle = !queue_wake_.wait_for(lock, kIdleTime, work);
-    }
-    if (!queue_.empty()) {
-      requests.swap(queue_);
-      return true;
-    }
-    if (stopping_) return false;
+    if (queue_.take(requests)) return true;
+    if (stopping_.load()) return queue_.take(requests);
+    if (checkpoint_due()) begin_checkpoint();
+    const bool may_stay_full = active_->keys() < kManyKeys || failed_.load();
+    const bool idle = !queue_.sleep(may_stay_full ? std::nullopt : std::optional(kIdleTime));
     // Readers look into the memtables before they look into LMDB, so they shall not stay full.
-    if (!checkpoint_due() && !(idle && !checkpointer_->busy())) continue;
-    lock.unlock();
-    begin_checkpoint();
-    lock.lock();
+    if (idle && !checkpointer_->busy()) begin_checkpoint();
   }
 }
 
@@ -297,7 +298,7 @@ void EngineImpl::disk_full(const std::optional<Error>& error) {
   tell_failure();
 }
 
-Result<void> EngineImpl::run_job(Request& request, ReadView& view, Sequence sequence) {
+Result<void> EngineImpl::run_job(EngineRequest& request, ReadView& view, Sequence sequence) {
   const auto before = active_->mark();
   auto drop = [&](Error error) -> Result<void> {
     active_->rollback(before);
@@ -305,7 +306,7 @@ Result<void> EngineImpl::run_job(Request& request, ReadView& view, Sequence sequ
   };
   WriteTxnImpl txn(view, *active_, sequence, env_->max_key_size());
   try {
-    auto ran = request.job(txn);
+    auto ran = request.run(txn);
     if (!ran) return drop(ran.error());
   } catch (const std::exception& e) {
     return drop({ErrorKind::kInvalid, e.what()});
@@ -314,11 +315,11 @@ Result<void> EngineImpl::run_job(Request& request, ReadView& view, Sequence sequ
   return {};
 }
 
-std::size_t EngineImpl::look_ahead(ReadView& view, const std::vector<Request>& requests, std::size_t first) {
+std::size_t EngineImpl::look_ahead(ReadView& view, const Requests& requests, std::size_t first) {
   expected_.clear();
   std::size_t count = 0;
   while (first + count < requests.size() && expected_.size() < kPrefetchKeys) {
-    for (const std::string& key : requests[first + count].expected) expected_.emplace_back(key);
+    for (const std::string& key : requests[first + count]->expected()) expected_.emplace_back(key);
     ++count;
   }
   if (!expected_.empty()) view.prefetch(expected_);
@@ -342,7 +343,7 @@ Result<void> EngineImpl::find_room() {
   return checkpointer_->finish();
 }
 
-std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t first) {
+std::size_t EngineImpl::run_batch(const Requests& requests, std::size_t first) {
   const Sequence sequence = last_sequence() + 1;
   std::optional<ReadView> view;
   std::optional<Error> failed;  // every job, also those that write nothing
@@ -367,14 +368,14 @@ std::size_t EngineImpl::run_batch(std::vector<Request>& requests, std::size_t fi
   std::size_t looked_ahead = 0;
   while (first + count < requests.size()) {
     if (count >= looked_ahead && !failed) looked_ahead = count + look_ahead(*view, requests, first + count);
-    Request& request = requests[first + count++];
+    EngineRequest& request = *requests[first + count++];
     Outcome& outcome = outcomes_.emplace_back();
     outcome.request = &request;
     if (failed) continue;
     const std::size_t puts = active_->mark().puts;
     auto ran = run_job(request, *view, sequence);
     if (!ran) outcome.error = ran.error();
-    hard |= active_->mark().puts > puts && request.durability == Durability::kHard;
+    hard |= active_->mark().puts > puts && request.durability() == Durability::kHard;
     if (active_->entries().bytes() - begin.entries.bytes >= options_.batch_bytes || steady_clock::now() >= until) break;
   }
   view.reset();
@@ -427,17 +428,14 @@ void EngineImpl::publish(Sequence sequence, bool committed, const std::optional<
   }
   if (failed || told_.load(std::memory_order_relaxed)) tell_failure();
   const Sequence newest = last_sequence();
-  std::vector<std::pair<Sequence, Done>> waiters;
-  for (Outcome& outcome : outcomes_) {
-    Done& done = outcome.request->done;
-    if (failed) {
-      if (done) done(outcome.error ? *outcome.error : *failed);
-    } else if (outcome.error) {
-      if (done) done(*outcome.error);
-    } else if (outcome.request->durability == Durability::kHard) {
-      waiters.emplace_back(newest, std::move(done));
-    } else if (done) {
-      done(newest);
+  std::vector<std::pair<Sequence, EngineRequest*>> waiters;
+  for (const auto& [request, error] : outcomes_) {
+    if (failed || error) {
+      request->finished(error ? *error : *failed);
+    } else if (request->durability() == Durability::kHard) {
+      waiters.emplace_back(newest, request);
+    } else {
+      request->finished(newest);
     }
   }
   if (committed || !waiters.empty()) syncer_->committed(newest, std::move(waiters));

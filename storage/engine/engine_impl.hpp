@@ -16,6 +16,7 @@
 #include "storage/engine/layers.hpp"
 #include "storage/engine/read_view.hpp"
 #include "storage/engine/recovery.hpp"
+#include "storage/engine/request_queue.hpp"
 #include "storage/engine/room.hpp"
 
 namespace reqld::storage {
@@ -30,7 +31,7 @@ class Syncer {
   /// A record has been appended, its commit is about to be visible. `now`: somebody waits for it.
   void appended(Sequence sequence, bool now);
   /// The commit is visible; `waiters` are completed once it is on disk, in order.
-  void committed(Sequence sequence, std::vector<std::pair<Sequence, Engine::Done>> waiters);
+  void committed(Sequence sequence, std::vector<std::pair<Sequence, EngineRequest*>> waiters);
   /// Completes every waiter with `error`, now and from now on.
   void fail(const Error& error);
   /// Syncs what is left, completes who waits, ends the thread.
@@ -54,7 +55,7 @@ class Syncer {
   Sequence committed_ = 0;
   Sequence wanted_ = 0;  ///< somebody waits for everything up to here
   std::chrono::steady_clock::time_point first_unsynced_;
-  std::deque<std::pair<Sequence, Engine::Done>> waiters_;
+  std::deque<std::pair<Sequence, EngineRequest*>> waiters_;
   std::optional<Error> failure_;
   bool stopping_ = false;
   std::atomic<Sequence> durable_;
@@ -162,7 +163,7 @@ class EngineImpl final : public Engine {
 
   std::unique_ptr<Snapshot> snapshot() override;
   using Engine::submit;
-  void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) override;
+  void submit(EngineRequest& request) override;
   void sync(Done done) override;
   void set_commit_listener(CommitListener listener) override;
   std::size_t max_key_size() const override { return env_->max_key_size(); }
@@ -174,29 +175,24 @@ class EngineImpl final : public Engine {
   Stats stats() const override;
 
  private:
-  struct Request {
-    Job job;
-    Durability durability = Durability::kHard;
-    Done done;
-    std::vector<std::string> expected;
-  };
+  using Requests = std::vector<EngineRequest*>;
   struct Outcome {
-    Request* request = nullptr;
+    EngineRequest* request = nullptr;
     std::optional<Error> error;
   };
 
   void writer_loop();
   /// False: the engine is closing.
-  bool take_requests(std::vector<Request>& requests);
+  bool take_requests(Requests& requests);
   /// Has the keys that the next jobs expect looked for together; answers for how many jobs.
-  std::size_t look_ahead(ReadView& view, const std::vector<Request>& requests, std::size_t first);
+  std::size_t look_ahead(ReadView& view, const Requests& requests, std::size_t first);
   /// Of room in the data file for the active memtable, and for all that does not lie there yet.
   std::uint64_t active_need() const;
   std::uint64_t pending_need() const;
   /// Whether there is room for more in the data file; kDiskFull: not even for what is on its way there.
   Result<void> find_room();
-  std::size_t run_batch(std::vector<Request>& requests, std::size_t first);
-  Result<void> run_job(Request& request, ReadView& view, Sequence sequence);
+  std::size_t run_batch(const Requests& requests, std::size_t first);
+  Result<void> run_job(EngineRequest& request, ReadView& view, Sequence sequence);
   Result<void> commit(Sequence sequence, bool hard, const Memtable::Mark& begin);
   void publish(Sequence sequence, bool committed, const std::optional<Error>& failed);
   void fail_for_good(Error error);
@@ -228,10 +224,8 @@ class EngineImpl final : public Engine {
   std::mutex listener_mutex_;
   CommitListener listener_;
 
-  std::mutex queue_mutex_;
-  std::condition_variable queue_wake_;
-  std::vector<Request> queue_;
-  bool stopping_ = false;
+  RequestQueue queue_;
+  std::atomic<bool> stopping_{false};
 
   // The writer's own.
   std::shared_ptr<Memtable> active_;

@@ -35,14 +35,14 @@ void Syncer::appended(Sequence sequence, bool now) {
   if (wake) wake_.notify_one();
 }
 
-void Syncer::committed(Sequence sequence, std::vector<std::pair<Sequence, Engine::Done>> waiters) {
+void Syncer::committed(Sequence sequence, std::vector<std::pair<Sequence, EngineRequest*>> waiters) {
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
     committed_ = std::max(committed_, sequence);
-    for (auto& waiter : waiters) {
+    for (const auto& waiter : waiters) {
       wanted_ = std::max(wanted_, waiter.first);
-      waiters_.push_back(std::move(waiter));
+      waiters_.push_back(waiter);
     }
     // While a sync runs for these commits, its end looks after them.
     wake = !waiters_.empty();
@@ -74,26 +74,24 @@ void Syncer::stop() {
 }
 
 void Syncer::run() {
-  std::vector<std::pair<Engine::Done, Result<Sequence>>> ready;
+  std::vector<std::pair<EngineRequest*, Result<Sequence>>> ready;
   std::unique_lock lock(mutex_);
   for (;;) {
     const Sequence durable = std::min(synced_, committed_);
     durable_.store(durable, std::memory_order_release);
     while (!waiters_.empty() && (failure_ || waiters_.front().first <= durable)) {
-      auto& [sequence, done] = waiters_.front();
+      const auto [sequence, request] = waiters_.front();
       // A commit that was on disk before the failure is not its victim.
       if (sequence <= durable) {
-        ready.emplace_back(std::move(done), sequence);
+        ready.emplace_back(request, sequence);
       } else {
-        ready.emplace_back(std::move(done), *failure_);
+        ready.emplace_back(request, *failure_);
       }
       waiters_.pop_front();
     }
     if (!ready.empty()) {
       lock.unlock();
-      for (auto& [done, result] : ready) {
-        if (done) done(std::move(result));
-      }
+      for (auto& [request, result] : ready) request->finished(std::move(result));
       ready.clear();
       lock.lock();
       continue;

@@ -130,27 +130,79 @@ std::unique_ptr<Reader> DatabaseImpl::reader() {
   return std::make_unique<SnapshotReader>(*engine_, *blobs_);
 }
 
-void DatabaseImpl::submit(Job job, Durability durability, Done done, const ExpectedRows& expected) {
+namespace {
+
+/// Lives until it is done.
+class FunctionRequest final : public DatabaseRequest {
+ public:
+  FunctionRequest(Database::Job job, Durability durability, Database::Done done)
+      : DatabaseRequest(durability), job_(std::move(job)), done_(std::move(done)) {}
+  Result<void> write(Writer& writer) override { return job_(writer); }
+  void done(Result<Sequence> result) override {
+    const std::unique_ptr<FunctionRequest> self(this);
+    if (done_) done_(std::move(result));
+  }
+
+ private:
+  const Database::Job job_;
+  const Database::Done done_;
+};
+
+}  // namespace
+
+/// Lives until it is finished.
+class DatabaseImpl::InnerRequest final : public EngineRequest {
+ public:
+  InnerRequest(DatabaseImpl& database, InnerJob job, Durability durability, Done done)
+      : EngineRequest(durability), database_(database), job_(std::move(job)), done_(std::move(done)) {}
+  Result<void> run(WriteTxn& txn) override {
+    return database_.run(outcome_, [this](JobWriter& writer) { return job_(writer, *outcome_); }, txn);
+  }
+  void finished(Result<Sequence> result) override {
+    const std::unique_ptr<InnerRequest> self(this);
+    count_activity(*outcome_, result);
+    if (done_) done_(std::move(result));
+  }
+
+ private:
+  DatabaseImpl& database_;
+  const InnerJob job_;
+  const Done done_;
+  const std::shared_ptr<JobOutcome> outcome_ = std::make_shared<JobOutcome>();
+};
+
+Result<void> DatabaseRequest::run(WriteTxn& txn) {
+  return database_->run(outcome_, [this](JobWriter& writer) { return write(writer); }, txn);
+}
+
+void DatabaseRequest::finished(Result<Sequence> result) {
+  DatabaseImpl::count_activity(*outcome_, result);
+  done(std::move(result));
+}
+
+void Database::submit(Job job, Durability durability, Done done) {
+  submit(*new FunctionRequest(std::move(job), durability, std::move(done)), {});  // deletes itself
+}
+
+void DatabaseImpl::submit(DatabaseRequest& request, const ExpectedRows& expected) {
   std::vector<std::string> keys;
   const std::size_t count = std::min(expected.keys.size(), kMostExpected);
   keys.reserve(count);
   for (std::size_t i = 0; i < count; ++i) keys.push_back(space_key(expected.table->space, expected.keys[i]));
-  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability,
-               std::move(done), std::move(keys));
+  request.expect(std::move(keys));
+  request.database_ = this;
+  request.outcome_ = std::make_shared<JobOutcome>();
+  engine_->submit(request);
 }
 
-void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done, std::vector<std::string> expected) {
-  auto outcome = std::make_shared<JobOutcome>();
-  engine_->submit([this, outcome, job = std::move(job)](WriteTxn& txn) { return run(outcome, job, txn); },
-                  durability,
-                  [outcome, done = std::move(done)](Result<Sequence> result) {
-                    if (!result) outcome->failed.store(true);
-                    if (result)
-                      for (const auto& [table, counts] : outcome->activity)
-                        table->wrote(counts.rows_written, counts.bytes_written);
-                    if (done) done(std::move(result));
-                  },
-                  std::move(expected));
+void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) {
+  engine_->submit(*new InnerRequest(*this, std::move(job), durability, std::move(done)));  // deletes itself
+}
+
+void DatabaseImpl::count_activity(JobOutcome& outcome, const Result<Sequence>& result) {
+  if (!result) outcome.failed.store(true);
+  if (result)
+    for (const auto& [table, counts] : outcome.activity) table->wrote(counts.rows_written, counts.bytes_written);
 }
 
 Result<Sequence> DatabaseImpl::run_inner(InnerJob job, Durability durability) {
@@ -161,11 +213,11 @@ Result<Sequence> DatabaseImpl::run_inner(InnerJob job, Durability durability) {
   return future.get();
 }
 
-Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job,
-                               WriteTxn& txn) {
+template <typename Body>
+Result<void> DatabaseImpl::run(const std::shared_ptr<JobOutcome>& outcome, const Body& body, WriteTxn& txn) {
   begin_run(*outcome, txn.sequence());
   JobWriter writer(context_, txn, *outcome);
-  if (Result<void> result = job(writer, *outcome); !result) return result;
+  if (Result<void> result = body(writer); !result) return result;
   writer.finish();
   if (outcome->anything()) {
     outcome->pending = true;

@@ -29,7 +29,7 @@ class DatabaseImpl final : public Database {
   std::shared_ptr<const Catalog> catalog() const override;
   std::unique_ptr<Reader> reader() override;
   using Database::submit;
-  void submit(Job job, Durability durability, Done done, const ExpectedRows& expected) override;
+  void submit(DatabaseRequest& request, const ExpectedRows& expected) override;
 
   void create_db(const std::string& name, Done done) override;
   void drop_db(const Uuid& db, Done done) override;
@@ -57,7 +57,7 @@ class DatabaseImpl final : public Database {
 
   /// A job of storage itself: sees the JobWriter, and may add to the outcome what changed.
   using InnerJob = std::function<Result<void>(JobWriter&, JobOutcome&)>;
-  void submit_inner(InnerJob job, Durability durability, Done done, std::vector<std::string> expected = {});
+  void submit_inner(InnerJob job, Durability durability, Done done);
   /// The same, waiting for it. Not on an engine thread.
   Result<Sequence> run_inner(InnerJob job, Durability durability);
 
@@ -67,6 +67,8 @@ class DatabaseImpl final : public Database {
   void touch_table(WriteTxn& txn, const TableInfo& table, JobOutcome& outcome);
 
  private:
+  friend class DatabaseRequest;
+  class InnerRequest;
   using CatalogChangeJob = std::function<Result<void>(WriteTxn&, JobOutcome&)>;
   void change_catalog(CatalogChangeJob job, Done done);
   void drop_table_records(WriteTxn& txn, const TableInfo& table, JobOutcome& outcome);
@@ -77,7 +79,10 @@ class DatabaseImpl final : public Database {
   Result<void> start_change_logs();
   Result<std::shared_ptr<const TableInfo>> find_table(WriteTxn& txn, const Uuid& table);
 
-  Result<void> run(const std::shared_ptr<JobOutcome>& outcome, const InnerJob& job, WriteTxn& txn);
+  /// `body` is called with a JobWriter.
+  template <typename Body>
+  Result<void> run(const std::shared_ptr<JobOutcome>& outcome, const Body& body, WriteTxn& txn);
+  static void count_activity(JobOutcome& outcome, const Result<Sequence>& result);
   void begin_run(JobOutcome& outcome, Sequence sequence);
   void on_commit(Sequence sequence);
   void publish_catalog(Sequence sequence, const std::vector<Uuid>& dbs, const std::vector<Uuid>& tables);

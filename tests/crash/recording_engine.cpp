@@ -7,8 +7,8 @@ namespace {
 
 using storage::Cursor;
 using storage::Direction;
-using storage::Durability;
 using storage::Engine;
+using storage::EngineRequest;
 using storage::Error;
 using storage::KeyRange;
 using storage::Result;
@@ -40,22 +40,37 @@ class RecordingTxn final : public WriteTxn {
   JobWrites writes_;
 };
 
+/// Lives until it is finished.
+class RecordedRequest final : public EngineRequest {
+ public:
+  RecordedRequest(EngineRequest& request, History& history)
+      : EngineRequest(request.durability()), request_(request), history_(history) {
+    expect(request.expected());
+  }
+  Result<void> run(WriteTxn& txn) override {
+    RecordingTxn recording(txn);
+    auto ran = request_.run(recording);
+    if (ran && !recording.writes().writes.empty()) history_.add(txn.sequence(), recording.writes());
+    return ran;
+  }
+  void finished(Result<Sequence> result) override {
+    const std::unique_ptr<RecordedRequest> self(this);
+    request_.finished(std::move(result));
+  }
+
+ private:
+  EngineRequest& request_;
+  History& history_;
+};
+
 class RecordingEngine final : public Engine {
  public:
   RecordingEngine(std::unique_ptr<Engine> engine, History& history)
       : engine_(std::move(engine)), history_(history) {}
 
   std::unique_ptr<Snapshot> snapshot() override { return engine_->snapshot(); }
-  void submit(Job job, Durability durability, Done done, std::vector<std::string> expected) override {
-    engine_->submit(
-        [job = std::move(job), this](WriteTxn& txn) -> Result<void> {
-          RecordingTxn recording(txn);
-          auto ran = job(recording);
-          if (ran && !recording.writes().writes.empty()) history_.add(txn.sequence(), recording.writes());
-          return ran;
-        },
-        durability, std::move(done), std::move(expected));
-  }
+  using Engine::submit;
+  void submit(EngineRequest& request) override { engine_->submit(*new RecordedRequest(request, history_)); }
   void sync(Done done) override { engine_->sync(std::move(done)); }
   void set_commit_listener(CommitListener listener) override {
     engine_->set_commit_listener(std::move(listener));

@@ -42,10 +42,11 @@ class MemoryEngine final : public Engine {
     std::lock_guard lock(mutex_);
     return std::make_unique<MemorySnapshot>(disk_->map, disk_->sequence);
   }
-  void submit(Job job, Durability, Done done, std::vector<std::string>) override {
+  using Engine::submit;
+  void submit(EngineRequest& request) override {
     {
       std::lock_guard lock(mutex_);
-      queue_.push_back({std::move(job), std::move(done)});
+      queue_.push_back(&request);
     }
     changed_.notify_all();
   }
@@ -167,16 +168,11 @@ class MemoryEngine final : public Engine {
     std::vector<std::pair<std::string, std::optional<std::string>>> before_;
   };
 
-  struct Queued {
-    Job job;
-    Done done;
-  };
-
-  static Result<void> run_job(const Job& job, Map& map, Sequence sequence) {
+  static Result<void> run_job(EngineRequest& request, Map& map, Sequence sequence) {
     MemoryTxn txn(map, sequence);
     Result<void> result;
     try {
-      result = job(txn);
+      result = request.run(txn);
     } catch (const std::exception& e) {
       result = Error{ErrorKind::kInvalid, e.what()};
     }
@@ -189,7 +185,7 @@ class MemoryEngine final : public Engine {
     for (;;) {
       changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
-      std::deque<Queued> batch;
+      std::deque<EngineRequest*> batch;
       batch.swap(queue_);
       const bool rerun = reruns_ > 0;
       if (rerun) --reruns_;
@@ -199,18 +195,18 @@ class MemoryEngine final : public Engine {
       lock.unlock();
       if (rerun) {
         Map thrown_away = *base;
-        for (const Queued& q : batch) (void)run_job(q.job, thrown_away, sequence);
+        for (EngineRequest* request : batch) (void)run_job(*request, thrown_away, sequence);
       }
       auto next = std::make_shared<Map>(*base);
       std::vector<Result<void>> results;
-      for (const Queued& q : batch) results.push_back(run_job(q.job, *next, sequence));
+      for (EngineRequest* request : batch) results.push_back(run_job(*request, *next, sequence));
       lock.lock();
       disk_->map = std::move(next);
       disk_->sequence = sequence;
       lock.unlock();
       if (listener) listener(sequence);
       for (std::size_t i = 0; i < batch.size(); ++i)
-        batch[i].done(results[i] ? Result<Sequence>(sequence) : Result<Sequence>(results[i].error()));
+        batch[i]->finished(results[i] ? Result<Sequence>(sequence) : Result<Sequence>(results[i].error()));
       batch.clear();
       lock.lock();
     }
@@ -219,7 +215,7 @@ class MemoryEngine final : public Engine {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::shared_ptr<Disk> disk_;
-  std::deque<Queued> queue_;
+  std::deque<EngineRequest*> queue_;
   CommitListener listener_;
   int reruns_ = 0;
   bool stopping_ = false;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <future>
 #include <memory>
 #include <optional>
@@ -222,26 +223,42 @@ TEST_CASE("a snapshot looks in its own tree, or not at all") {
   environment.env().release_read(snapshot);
 }
 
+/// Puts keys, and says what became of it.
+class PutRequest final : public EngineRequest {
+ public:
+  PutRequest(std::vector<std::string> keys, std::vector<std::string> expected)
+      : EngineRequest(Durability::kSoft), keys_(std::move(keys)) {
+    expect(std::move(expected));
+  }
+  std::future<Result<Sequence>> result() { return promise_.get_future(); }
+
+  Result<void> run(WriteTxn& txn) override {
+    for (const std::string& key : keys_) txn.put(key, key + std::string(300, 'v'));
+    return {};
+  }
+  void finished(Result<Sequence> result) override { promise_.set_value(std::move(result)); }
+
+ private:
+  const std::vector<std::string> keys_;
+  std::promise<Result<Sequence>> promise_;
+};
+
 TEST_CASE("jobs that expect keys do what they would without, also while the map grows") {
   const TempDirectory directory;
   EngineOptions options;
   options.map_bytes = 1u << 20;
   const auto engine = open_engine(directory, options);
   const auto keys = random_keys(20'000, 40);
+  std::deque<PutRequest> requests;
   std::vector<std::future<Result<Sequence>>> done;
   for (std::size_t first = 0; first < keys.size(); first += 100) {
     const std::vector<std::string> mine(keys.begin() + static_cast<std::ptrdiff_t>(first),
                                         keys.begin() + static_cast<std::ptrdiff_t>(first) + 100);
     auto expected = mine;
     expected.insert(expected.end(), {keys[first / 2], "nobody's", ""});
-    auto promise = std::make_shared<std::promise<Result<Sequence>>>();
-    done.push_back(promise->get_future());
-    engine->submit(
-        [mine](WriteTxn& txn) {
-          for (const std::string& key : mine) txn.put(key, key + std::string(300, 'v'));
-          return Result<void>();
-        },
-        Durability::kSoft, [promise](Result<Sequence> r) { promise->set_value(std::move(r)); }, std::move(expected));
+    PutRequest& request = requests.emplace_back(mine, std::move(expected));
+    done.push_back(request.result());
+    engine->submit(request);
     if (first % 1000 == 0) CHECK(done.back().wait_for(std::chrono::seconds(60)) == std::future_status::ready);
   }
   for (auto& result : done) CHECK(result.get());
