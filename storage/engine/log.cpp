@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 alignas(64) constexpr char kZeros[64 * 1024] = {};
-constexpr std::size_t kMostReusable = 8;
+constexpr std::size_t kMostReusable = 16;
 
 std::uint64_t random_number() {
   std::uint64_t v = 0;
