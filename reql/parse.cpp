@@ -217,13 +217,6 @@ class Parser {
     parent.optargs.push_back({std::string(name), child});
   }
 
-  // Names in place, sorted; only after the vector has its final size, since nodes view into it.
-  static void name_optargs(Node& parent) {
-    std::sort(parent.optargs.begin(), parent.optargs.end(),
-              [](const OptArg& a, const OptArg& b) { return a.name < b.name; });
-    for (OptArg& o : parent.optargs) o.value->optarg = o.name;
-  }
-
   Built build(const Json& json, const Place& place, int depth) {
     if (depth > kMaxQueryDepth)
       fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxQueryDepth) + " levels).");
@@ -301,7 +294,7 @@ class Parser {
     node->subtree_flags = def->flags;
     node->optargs.reserve(fields.size());
     for (auto& [name, built] : fields) adopt_optarg(*node, name, std::move(built));
-    name_optargs(*node);
+    std::ranges::sort(node->optargs, {}, &OptArg::name);
     return {Datum(), node};
   }
 
@@ -383,7 +376,7 @@ class Parser {
       if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");
       adopt_optarg(node, name, build(member.value, inner, depth + 1));
     }
-    name_optargs(node);
+    std::ranges::sort(node.optargs, {}, &OptArg::name);
   }
 
   // [1, value]: JSON as it is, arrays not being terms.
@@ -733,7 +726,7 @@ Backtrace backtrace_to(const Node* node) {
     if (n->position >= 0) {
       backtrace.emplace_back(n->position);
     } else {
-      backtrace.emplace_back(std::string(n->optarg));
+      backtrace.emplace_back(std::ranges::find(n->parent->optargs, n, &OptArg::value)->name);
     }
   }
   std::reverse(backtrace.begin(), backtrace.end());

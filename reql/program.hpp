@@ -28,7 +28,6 @@ struct OptArg {
 struct Node {
   const TermDef* def = nullptr;  ///< never null; a literal has that of DATUM
   const Node* parent = nullptr;  ///< null for the root
-  std::string_view optarg;       ///< its name in the parent, when position is -1
   std::span<Node*> args;         ///< the program's memory
   std::vector<OptArg> optargs;   ///< sorted by name
   Datum literal;                 ///< of a DATUM node

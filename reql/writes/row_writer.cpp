@@ -75,10 +75,11 @@ class AwaitedWrite final : public storage::DatabaseRequest {
   AwaitedWrite(Job job, storage::Durability durability) : DatabaseRequest(durability), job_(std::move(job)) {}
 
   storage::Result<storage::Sequence> await(Context& cx, const storage::ExpectedRows& expected) {
-    cx.waiting().await([&](std::function<void()> resume) {
+    const auto start = [&](std::function<void()> resume) {
       resume_ = std::move(resume);
       cx.database().submit(*this, expected);
-    });
+    };
+    cx.waiting().await(std::cref(start));
     return std::move(*result_);
   }
 
