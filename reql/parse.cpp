@@ -217,6 +217,9 @@ class Parser {
     parent.optargs.push_back({std::string(name), child});
   }
 
+  // Not inlined: its locals would lie on the stack once for each level of a query.
+  [[gnu::noinline]] static void sort_optargs(Node& node) { std::ranges::sort(node.optargs, {}, &OptArg::name); }
+
   Built build(const Json& json, const Place& place, int depth) {
     if (depth > kMaxQueryDepth)
       fail(&place, "Query nested too deeply (more than " + std::to_string(kMaxQueryDepth) + " levels).");
@@ -294,7 +297,7 @@ class Parser {
     node->subtree_flags = def->flags;
     node->optargs.reserve(fields.size());
     for (auto& [name, built] : fields) adopt_optarg(*node, name, std::move(built));
-    std::ranges::sort(node->optargs, {}, &OptArg::name);
+    sort_optargs(*node);
     return {Datum(), node};
   }
 
@@ -376,7 +379,7 @@ class Parser {
       if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");
       adopt_optarg(node, name, build(member.value, inner, depth + 1));
     }
-    std::ranges::sort(node.optargs, {}, &OptArg::name);
+    sort_optargs(node);
   }
 
   // [1, value]: JSON as it is, arrays not being terms.
