@@ -162,7 +162,7 @@ class TestClient {
  private:
   bool receive() {
     pollfd poll_fd{fd_, POLLIN, 0};
-    if (poll(&poll_fd, 1, 10'000) != 1) throw std::runtime_error("nothing came");
+    if (poll(&poll_fd, 1, 60'000) != 1) throw std::runtime_error("nothing came");
     char bytes[65536];
     const ssize_t got = recv(fd_, bytes, sizeof bytes, 0);
     if (got <= 0) return false;
