@@ -24,7 +24,7 @@
 
 namespace reqld::server::testing {
 
-/// Waits for a condition; false when it does not come true within ten seconds.
+/// Waits for a condition; false when it does not come true within a minute.
 inline bool eventually(const std::function<bool()>& condition) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!condition()) {
