@@ -295,7 +295,7 @@ class Database {
   /// See EngineRequest and Engine::submit for threads, order and repeated runs.
   virtual void submit(DatabaseRequest& request, const ExpectedRows& expected) = 0;
   /// The same with a request of its own.
-  void submit(Job job, Durability durability, Done done);
+  virtual void submit(Job job, Durability durability, Done done) = 0;
 
   // Catalog changes: hard, answered through `done`, visible in catalog() before that. kExists/kNotFound name
   // what.

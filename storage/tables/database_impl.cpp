@@ -130,47 +130,6 @@ std::unique_ptr<Reader> DatabaseImpl::reader() {
   return std::make_unique<SnapshotReader>(*engine_, *blobs_);
 }
 
-namespace {
-
-/// Lives until it is done.
-class FunctionRequest final : public DatabaseRequest {
- public:
-  FunctionRequest(Database::Job job, Durability durability, Database::Done done)
-      : DatabaseRequest(durability), job_(std::move(job)), done_(std::move(done)) {}
-  Result<void> write(Writer& writer) override { return job_(writer); }
-  void done(Result<Sequence> result) override {
-    const std::unique_ptr<FunctionRequest> self(this);
-    if (done_) done_(std::move(result));
-  }
-
- private:
-  const Database::Job job_;
-  const Database::Done done_;
-};
-
-}  // namespace
-
-/// Lives until it is finished.
-class DatabaseImpl::InnerRequest final : public EngineRequest {
- public:
-  InnerRequest(DatabaseImpl& database, InnerJob job, Durability durability, Done done)
-      : EngineRequest(durability), database_(database), job_(std::move(job)), done_(std::move(done)) {}
-  Result<void> run(WriteTxn& txn) override {
-    return database_.run(outcome_, [this](JobWriter& writer) { return job_(writer, *outcome_); }, txn);
-  }
-  void finished(Result<Sequence> result) override {
-    const std::unique_ptr<InnerRequest> self(this);
-    count_activity(*outcome_, result);
-    if (done_) done_(std::move(result));
-  }
-
- private:
-  DatabaseImpl& database_;
-  const InnerJob job_;
-  const Done done_;
-  const std::shared_ptr<JobOutcome> outcome_ = std::make_shared<JobOutcome>();
-};
-
 Result<void> DatabaseRequest::run(WriteTxn& txn) {
   return database_->run(outcome_, [this](JobWriter& writer) { return write(writer); }, txn);
 }
@@ -180,8 +139,8 @@ void DatabaseRequest::finished(Result<Sequence> result) {
   done(std::move(result));
 }
 
-void Database::submit(Job job, Durability durability, Done done) {
-  submit(*new FunctionRequest(std::move(job), durability, std::move(done)), {});  // deletes itself
+void DatabaseImpl::submit(Job job, Durability durability, Done done) {
+  submit_inner([job = std::move(job)](JobWriter& writer, JobOutcome&) { return job(writer); }, durability, std::move(done));
 }
 
 void DatabaseImpl::submit(DatabaseRequest& request, const ExpectedRows& expected) {
@@ -196,7 +155,16 @@ void DatabaseImpl::submit(DatabaseRequest& request, const ExpectedRows& expected
 }
 
 void DatabaseImpl::submit_inner(InnerJob job, Durability durability, Done done) {
-  engine_->submit(*new InnerRequest(*this, std::move(job), durability, std::move(done)));  // deletes itself
+  auto outcome = std::make_shared<JobOutcome>();
+  engine_->submit(
+      [this, outcome, job = std::move(job)](WriteTxn& txn) {
+        return run(outcome, [&](JobWriter& writer) { return job(writer, *outcome); }, txn);
+      },
+      durability,
+      [outcome, done = std::move(done)](Result<Sequence> result) {
+        count_activity(*outcome, result);
+        if (done) done(std::move(result));
+      });
 }
 
 void DatabaseImpl::count_activity(JobOutcome& outcome, const Result<Sequence>& result) {

@@ -28,8 +28,8 @@ class DatabaseImpl final : public Database {
   Uuid id() const override { return id_; }
   std::shared_ptr<const Catalog> catalog() const override;
   std::unique_ptr<Reader> reader() override;
-  using Database::submit;
   void submit(DatabaseRequest& request, const ExpectedRows& expected) override;
+  void submit(Job job, Durability durability, Done done) override;
 
   void create_db(const std::string& name, Done done) override;
   void drop_db(const Uuid& db, Done done) override;
@@ -68,7 +68,6 @@ class DatabaseImpl final : public Database {
 
  private:
   friend class DatabaseRequest;
-  class InnerRequest;
   using CatalogChangeJob = std::function<Result<void>(WriteTxn&, JobOutcome&)>;
   void change_catalog(CatalogChangeJob job, Done done);
   void drop_table_records(WriteTxn& txn, const TableInfo& table, JobOutcome& outcome);

@@ -247,9 +247,9 @@ TEST_CASE("jobs that expect keys do what they would without, also while the map 
   const TempDirectory directory;
   EngineOptions options;
   options.map_bytes = 1u << 20;
+  std::deque<PutRequest> requests;  // outlive the engine, which may still be in finished() when its result is known
   const auto engine = open_engine(directory, options);
   const auto keys = random_keys(20'000, 40);
-  std::deque<PutRequest> requests;
   std::vector<std::future<Result<Sequence>>> done;
   for (std::size_t first = 0; first < keys.size(); first += 100) {
     const std::vector<std::string> mine(keys.begin() + static_cast<std::ptrdiff_t>(first),
