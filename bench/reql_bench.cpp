@@ -27,6 +27,11 @@ constexpr Sample kQueries[] = {
     // r.table('users').filter(u => u('age').gt(45).and(u('city').eq('Amsterdam')))
     {"filter_lambda", R"([1,[39,[[15,["users"]],[69,[[2,[1]],[67,[[21,[[170,[[10,[1]],"age"]],45]],)"
                       R"([17,[[170,[[10,[1]],"city"]],"Amsterdam"]]]]]]]],{"db":[14,["test"]]}])"},
+    // r.table('users').insert({…}, durability='soft')
+    {"insert", R"([1,[56,[[15,["users"]],{"id":"1f8a4c1e-5b1c-4c55-9b0e-0c5f4a0d9a11","name":"Ada Lovelace","age":36,)"
+               R"("city":"London","email":"ada@example.org","tags":[2,["math","poetry"]],"score":12.75,)"
+               R"("address":{"street":"12 St James's Square","code":"SW1Y"},"active":true}],{"durability":"soft"}],)"
+               R"({"db":[14,["test"]]}])"},
 };
 
 }  // namespace

@@ -239,6 +239,7 @@ class Stack {
     ++size_;
   }
   T& top() { return size_ <= kInline ? inline_[size_ - 1] : spilled_.back(); }
+  const T& top() const { return size_ <= kInline ? inline_[size_ - 1] : spilled_.back(); }
   void pop() {
     if (size_-- > kInline) spilled_.pop_back();
   }

@@ -1,6 +1,7 @@
 #include "datum/writer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "datum/encoding.hpp"
@@ -16,6 +17,26 @@ constexpr std::size_t kFirstBytes = 256;
 constexpr std::size_t kFirstOpen = 8;
 constexpr std::size_t kFirstOffsets = 32;
 constexpr std::size_t kFirstFields = 16;
+/// Giving memory back takes longer than it is worth when it is less than this, or an eighth.
+constexpr std::size_t kMostSpare = 64;
+
+/// The first eight bytes of a name as a big-endian number, zeros behind a shorter one.
+std::uint64_t prefix_of(std::string_view name) {
+  static_assert(std::endian::native == std::endian::little);
+  const std::size_t n = name.size();
+  const auto* const p = reinterpret_cast<const std::uint8_t*>(name.data());
+  const auto byte = [p](std::size_t i) { return std::uint64_t{p[i]} << (8 * i); };
+  std::uint64_t bytes = 0;
+  // Loads that overlap: a memcpy of unknown length would be a call.
+  if (n >= 8) {
+    bytes = load<std::uint64_t>(p);
+  } else if (n >= 4) {
+    bytes = load<std::uint32_t>(p) | std::uint64_t{load<std::uint32_t>(p + n - 4)} << (8 * (n - 4));
+  } else if (n > 0) {
+    bytes = byte(0) | byte(n / 2) | byte(n - 1);
+  }
+  return __builtin_bswap64(bytes);
+}
 
 }  // namespace
 
@@ -26,6 +47,10 @@ std::uint8_t* DatumWriter::reserve(std::size_t n) {
     buffer_ = Buffer::resize(std::move(buffer_), std::max({have * 2, used_ + n, kFirstBytes}));
   }
   return data() + used_;
+}
+
+void DatumWriter::expect(std::size_t bytes) {
+  if (!buffer_) buffer_ = Buffer::make(bytes);
 }
 
 void DatumWriter::begin_value() {
@@ -124,9 +149,12 @@ std::optional<std::string> DatumWriter::sort_fields(const Open& open) {
   fields_.reserve(std::max(offsets_.size() - open.first_item, kFirstFields));
   for (std::size_t i = open.first_item; i < offsets_.size(); ++i) {
     const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : total;
-    fields_.push_back({offsets_[i], static_cast<std::uint32_t>(end - offsets_[i]), name_at(open, offsets_[i])});
+    const std::string_view name = name_at(open, offsets_[i]);
+    fields_.push_back({prefix_of(name), name, offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
   }
-  std::ranges::sort(fields_, {}, &Field::name);
+  std::ranges::sort(fields_, [](const Field& a, const Field& b) {
+    return a.prefix != b.prefix ? a.prefix < b.prefix : a.name < b.name;
+  });
   const auto twice = std::ranges::adjacent_find(fields_, {}, &Field::name);
   if (twice != fields_.end()) return std::string(twice->name);
   unsorted_.assign(reinterpret_cast<const char*>(bytes() + open.start), total);
@@ -176,15 +204,46 @@ Datum DatumWriter::copy_last_value() const {
   return Datum::from_encoded(copy->data(), *copy);
 }
 
-void DatumWriter::replace_last_value(const Datum& d) {
+void DatumWriter::drop_last_value() {
   used_ = last_;
   if (in_array()) offsets_.pop_back();
+}
+
+void DatumWriter::replace_last_value(const Datum& d) {
+  drop_last_value();
   value(d);
+}
+
+void DatumWriter::take_apart(Pieces& pieces) {
+  if (open_.empty()) return;
+  // Values share it from now on.
+  const Ref<Buffer> buffer = std::move(buffer_);
+  buffer->add_blob_source(source_.get());
+  const std::uint8_t* const end = buffer->data() + used_;
+  for (std::size_t level = 0; level < open_.size(); ++level) {
+    const Open& open = open_[level];
+    const bool innermost = level + 1 == open_.size();
+    const std::size_t items_end = innermost ? offsets_.size() : open_[level + 1].first_item;
+    open.object ? pieces.begin_object() : pieces.begin_array();
+    for (std::size_t i = open.first_item; i < items_end; ++i) {
+      const std::uint8_t* at = buffer->data() + open.start + offsets_[i];
+      if (open.object) {
+        const std::string_view name = sized_bytes(at);
+        pieces.name(name);
+        at = reinterpret_cast<const std::uint8_t*>(name.data() + name.size());
+      }
+      const bool complete = innermost ? at != end : i + 1 < items_end;
+      if (complete) pieces.value(Datum::from_encoded(at, *buffer));
+    }
+  }
+  clear();
 }
 
 Datum DatumWriter::finish() {
   if ((flags_at(bytes()) & kContainerHasBlob) == 0) source_ = {};
-  Ref<Buffer> buffer = Buffer::resize(std::move(buffer_), used_);
+  Ref<Buffer> buffer = std::move(buffer_);
+  const std::size_t spare = buffer->size() - used_;
+  if (spare > kMostSpare && spare > used_ / 8) buffer = Buffer::resize(std::move(buffer), used_);
   buffer->add_blob_source(source_.get());
   clear();
   return Datum::from_encoded(buffer->data(), *buffer);

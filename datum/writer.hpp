@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,11 @@ namespace reqld {
 /// may come in any order. Nesting costs no call stack. After a throw only `clear` may be called.
 class DatumWriter {
  public:
+  DatumWriter() : DatumWriter(std::pmr::new_delete_resource()) {}
+  /// What it notes down while it writes comes from `scratch`; the values themselves do not.
+  explicit DatumWriter(std::pmr::memory_resource* scratch)
+      : open_(scratch), offsets_(scratch), fields_(scratch), unsorted_(scratch) {}
+
   void null();
   void boolean(bool b);
   /// Requires a finite number.
@@ -37,12 +43,19 @@ class DatumWriter {
 
   /// How many arrays and objects are open.
   std::size_t depth() const { return open_.size(); }
+  /// Whether the next value is an array's.
+  bool in_array() const { return !open_.empty() && !open_.back().object; }
+
+  /// Makes room for so many bytes, if nothing was written yet.
+  void expect(std::size_t bytes);
 
   /// The last value that was completed, not yet followed by another: valid until the next call.
   const std::uint8_t* last_value() const { return bytes() + last_; }
   Datum copy_last_value() const;
   /// Puts `d` in the place of the last value.
   void replace_last_value(const Datum& d);
+  /// Takes the last value back.
+  void drop_last_value();
   /// Cuts the last value down to its first `size` bytes, which the caller has rewritten; `last_value` is
   /// writable for that.
   std::uint8_t* rewrite_last_value() { return data() + last_; }
@@ -51,6 +64,20 @@ class DatumWriter {
   /// The one value that was written; the writer is empty afterwards. Requires depth() == 0.
   Datum finish();
   void clear();
+
+  /// Takes what is in containers that were not finished.
+  class Pieces {
+   public:
+    virtual void begin_array() = 0;
+    virtual void begin_object() = 0;
+    virtual void name(std::string_view name) = 0;  ///< valid during the call
+    virtual void value(Datum value) = 0;
+
+   protected:
+    ~Pieces() = default;
+  };
+  /// Hands over all that is open, from the outermost on, with the values that are complete; the writer is empty afterwards.
+  void take_apart(Pieces& pieces);
 
  private:
   struct Open {
@@ -62,14 +89,14 @@ class DatumWriter {
     bool reql_type;
   };
   struct Field {
-    std::uint32_t offset, size;
+    std::uint64_t prefix;  // of its name, as a big-endian number: most names differ here
     std::string_view name;
+    std::uint32_t offset, size;
   };
 
   std::uint8_t* data() { return buffer_->data(); }
   const std::uint8_t* bytes() const { return buffer_->data(); }
   std::uint8_t* reserve(std::size_t n);
-  bool in_array() const { return !open_.empty() && !open_.back().object; }
   /// Registers an item of the innermost array.
   void begin_value();
   void begin_container(bool object);
@@ -81,11 +108,11 @@ class DatumWriter {
   Ref<Buffer> buffer_;
   std::size_t used_ = 0;
   std::size_t last_ = 0;
-  std::vector<Open> open_;
-  std::vector<std::uint32_t> offsets_;
+  std::pmr::vector<Open> open_;
+  std::pmr::vector<std::uint32_t> offsets_;
   Ref<BlobSource> source_;
-  std::vector<Field> fields_;  // scratch, as the next one
-  std::string unsorted_;
+  std::pmr::vector<Field> fields_;  // scratch, as the next one
+  std::pmr::string unsorted_;
 };
 
 }  // namespace reqld

@@ -1,48 +1,19 @@
-#include <rapidjson/document.h>
-
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
-#include <cstring>
-#include <limits>
 #include <new>
 #include <optional>
 
+#include "datum/base64.hpp"
 #include "datum/encoding.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 #include "reql/error.hpp"
-#include "reql/json_literal.hpp"
 #include "reql/program.hpp"
+#include "reql/query_document.hpp"
 #include "reql/row_expression.hpp"
 
 namespace reqld::reql {
 
 namespace {
-
-using Json = rapidjson::Value;
-
-constexpr unsigned kParseFlags =
-    rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
-
-std::string_view json_type_name(const Json& v) {
-  switch (v.GetType()) {
-    case rapidjson::kNullType:
-      return "NULL";
-    case rapidjson::kFalseType:
-    case rapidjson::kTrueType:
-      return "BOOL";
-    case rapidjson::kObjectType:
-      return "OBJECT";
-    case rapidjson::kArrayType:
-      return "ARRAY";
-    case rapidjson::kStringType:
-      return "STRING";
-    case rapidjson::kNumberType:
-      return "NUMBER";
-  }
-  return "NULL";
-}
 
 // What the recorded server makes of a number where it wants a small whole one.
 int json_integer(const Json& v) {
@@ -78,33 +49,32 @@ const Node* Node::find_optarg(std::string_view name) const {
 /// Builds the nodes of one program from a JSON document.
 class Parser {
  public:
-  explicit Parser(Program& program) : program_(program) {}
+  Parser(Program& program, const QueryDocument& document) : program_(program), document_(document) {}
 
-  void query(const Json& document) {
-    if (!document.IsArray()) {
+  void query() {
+    const Json& json = document_.root();
+    if (!json.IsArray()) {
       fail(ReplyType::kClientError,
-           "Server could not parse query: Expected a query to be an array, but found " +
-               std::string(json_type_name(document)) + ".");
+           "Server could not parse query: Expected a query to be an array, but found " + type_name(json) + ".");
     }
-    if (document.Empty() || document.Size() > 3) {
+    if (json.Empty() || json.Size() > 3) {
       fail(ReplyType::kClientError,
            "Server could not parse query: Expected 1 to 3 elements in the top-level query, but found " +
-               std::to_string(document.Size()) + ".");
+               std::to_string(json.Size()) + ".");
     }
-    if (document.Size() == 3 && !document[2].IsObject()) {
+    if (json.Size() == 3 && !json[2].IsObject()) {
       fail(ReplyType::kClientError,
-           "Server could not parse query: Expected global optargs as an object, but found " +
-               std::string(json_type_name(document[2])) + ".");
+           "Server could not parse query: Expected global optargs as an object, but found " + type_name(json[2]) + ".");
     }
-    if (document.Size() < 2) {
+    if (json.Size() < 2) {
       fail(ReplyType::kClientError, "Server could not parse query: Expected a term in a START query.");
     }
     // Global options come first: whether a query wants a reply must be known even when its term is bad.
-    if (document.Size() == 3) global_optargs(document[2]);
-    program_.root_ = root(document[1]);
+    if (json.Size() == 3) global_optargs(json[2]);
+    program_.root_ = root(json[1]);
   }
 
-  void term(const Json& json) { program_.root_ = root(json); }
+  void term() { program_.root_ = root(document_.root()); }
 
  private:
   // A literal that needs no node of its own (yet), or a node.
@@ -139,6 +109,8 @@ class Parser {
     std::reverse(backtrace.begin(), backtrace.end());
     throw QueryError(ReplyType::kCompileError, std::move(message), std::move(backtrace));
   }
+
+  std::string type_name(const Json& json) const { return std::string(document_.type_name(json)); }
 
   Node* root(const Json& json) {
     const Place place{nullptr, -1, {}};
@@ -231,6 +203,7 @@ class Parser {
       case rapidjson::kTrueType:
         return {Datum::boolean(true)};
       case rapidjson::kNumberType:
+        if (const auto* literal = document_.literal(json)) return {literal->value, nullptr, literal->longest_array};
         return {Datum::number(json.GetDouble())};
       case rapidjson::kStringType:
         return {string(view(json), place)};
@@ -251,10 +224,22 @@ class Parser {
     return Datum::string(text);
   }
 
+  /// An uploaded file, decoded straight from the text of the query; nullopt when the object is none, or a malformed one.
+  std::optional<Datum> large_binary(const Json& object) const {
+    if (object.MemberCount() != 2) return std::nullopt;
+    const auto type = object.FindMember(encoding::kReqlType.data());
+    const auto data = object.FindMember("data");
+    if (type == object.MemberEnd() || data == object.MemberEnd()) return std::nullopt;
+    if (document_.text(type->value) != "BINARY" || !data->value.IsString()) return std::nullopt;
+    try {
+      return binary_from_base64(view(data->value));
+    } catch (const DatumError&) {
+      return std::nullopt;  // a runtime error, for the evaluation to find
+    }
+  }
+
   Built object(const Json& json, const Place& place, int depth) {
-    if (auto binary = binary_literal(json)) return {std::move(*binary)};
-    if (auto literal = literals_.read(json, depth))
-      return {std::move(literal->value), nullptr, literal->longest_array};
+    if (auto binary = large_binary(json)) return {std::move(*binary)};
     return object_of(json, find_term(static_cast<int>(TermType::kMakeObj)), place, depth);
   }
 
@@ -307,7 +292,7 @@ class Parser {
            "Expected between 1 and 3 elements in a raw term, but found " + std::to_string(json.Size()) + ".");
     }
     if (!json[0].IsNumber()) {
-      fail(&place, "Expected a TermType as a NUMBER but found " + std::string(json_type_name(json[0])) + ".");
+      fail(&place, "Expected a TermType as a NUMBER but found " + type_name(json[0]) + ".");
     }
     const int number = json_integer(json[0]);
     const TermDef* def = find_term(number);
@@ -333,13 +318,7 @@ class Parser {
       if (!json[2].IsObject()) fail(&place, "Third element in a Term is not optional arguments.");
       optargs = &json[2];
     }
-    if (def->type == TermType::kMakeArray && !optargs) {
-      if (args) {
-        if (auto literal = literals_.read(json, depth))
-          return {std::move(literal->value), nullptr, literal->longest_array};
-      }
-      return make_array(args, def, place, depth);
-    }
+    if (def->type == TermType::kMakeArray && !optargs) return make_array(args, def, place, depth);
     if (def->type == TermType::kMakeObj && optargs && (!args || args->Empty())) {
       return object_of(*optargs, def, place, depth);
     }
@@ -592,7 +571,7 @@ class Parser {
 
  private:
   Program& program_;
-  JsonLiteralReader literals_;
+  const QueryDocument& document_;
   std::vector<FunctionScope> scopes_;
   bool has_orders_ = false;
 };
@@ -601,125 +580,19 @@ std::optional<std::string> arity_error(const TermDef& def, std::size_t count) {
   return Parser::arity_error(def, static_cast<int>(count));
 }
 
-namespace {
-
-/// What one of RapidJSON's stacks allocates from: memory of its own while it is small. Holds one block at a time.
-class SmallStack {
- public:
-  static constexpr bool kNeedFree = false;
-  static constexpr std::size_t kSmallBytes = 1024;
-  SmallStack() = default;
-  SmallStack(const SmallStack&) = delete;
-  SmallStack& operator=(const SmallStack&) = delete;
-  ~SmallStack() { std::free(large_); }
-
-  void* Malloc(std::size_t bytes) { return Realloc(nullptr, 0, bytes); }
-  void* Realloc(void* block, std::size_t old_bytes, std::size_t bytes) {
-    if (large_ == nullptr && bytes <= kSmallBytes) return bytes == 0 ? nullptr : small_;
-    void* const larger = std::realloc(large_, bytes);
-    if (larger == nullptr) throw std::bad_alloc();
-    if (block == small_) std::memcpy(larger, small_, std::min(old_bytes, bytes));
-    return large_ = larger;
-  }
-  static void Free(void*) {}
-
- private:
-  alignas(16) char small_[kSmallBytes];
-  void* large_ = nullptr;
-};
-
-using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, rapidjson::MemoryPoolAllocator<>, SmallStack>;
-using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, SmallStack>;
-
-/// A JSON document whose nodes are on the stack while they are few.
-class SmallDocument {
- public:
-  SmallDocument() : allocator_(memory_, sizeof memory_), document(&allocator_, SmallStack::kSmallBytes, &stack_) {}
-
- private:
-  alignas(16) char memory_[4096];
-  SmallStack stack_;
-  rapidjson::MemoryPoolAllocator<> allocator_;
-
- public:
-  Document document;
-};
-
-// Fills a document, reading numbers as everywhere else: RapidJSON's own conversion is wrong for some
-// (0e-110).
-class DocumentBuilder {
- public:
-  explicit DocumentBuilder(Document& document) : document_(document) {}
-
-  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
-    const std::optional<double> number = parse_json_number({text, size});
-    if (!number) return false;
-    // Small whole numbers keep being such: numbers of terms and variables.
-    const char* const digits = text + (text[0] == '-' ? 1 : 0);
-    const bool whole = std::all_of(digits, text + size, [](char c) { return c >= '0' && c <= '9'; });
-    constexpr double kMost = std::numeric_limits<int>::max();
-    const bool negative_zero = *number == 0 && digits != text;
-    if (whole && std::abs(*number) <= kMost && !negative_zero)
-      return document_.Int(static_cast<int>(*number));
-    return document_.Double(*number);
-  }
-  bool Null() { return document_.Null(); }
-  bool Bool(bool b) { return document_.Bool(b); }
-  bool String(const char* text, rapidjson::SizeType size, bool copy) {
-    return document_.String(text, size, copy);
-  }
-  bool Key(const char* text, rapidjson::SizeType size, bool copy) { return document_.Key(text, size, copy); }
-  bool StartObject() { return document_.StartObject(); }
-  bool EndObject(rapidjson::SizeType count) { return document_.EndObject(count); }
-  bool StartArray() { return document_.StartArray(); }
-  bool EndArray(rapidjson::SizeType count) { return document_.EndArray(count); }
-  // Numbers come as text only.
-  bool Int(int) { return false; }
-  bool Uint(unsigned) { return false; }
-  bool Int64(std::int64_t) { return false; }
-  bool Uint64(std::uint64_t) { return false; }
-  bool Double(double) { return false; }
-
- private:
-  Document& document_;
-};
-
-void parse_document(std::string& text, Document& document) {
-  // For the in-place parser a zero byte ends the text; no valid query holds one.
-  const bool whole = !text.empty() && text.find('\0') == std::string::npos;
-  // The parser looks at 16 bytes at a time, up to and past the end of the text.
-  if (whole) text.append(kQueryPaddingBytes, '\0');
-  bool parsed = false;
-  const auto parse = [&](Document& into) {
-    rapidjson::InsituStringStream stream(text.data());
-    DocumentBuilder builder(into);
-    SmallStack states;
-    parsed = !Reader(&states, SmallStack::kSmallBytes).Parse<kParseFlags>(stream, builder).IsError();
-    return parsed;
-  };
-  if (whole) document.Populate(parse);
-  if (!parsed) {
-    throw QueryError(ReplyType::kClientError, "Client is buggy (failed to deserialize query).");
-  }
-}
-
-}  // namespace
-
 Ref<const Program> parse_query(std::string body) {
   Program* program = new Program;
   const Ref<const Program> owner(program);
-  SmallDocument json;
-  parse_document(body, json.document);
-  Parser(*program).query(json.document);
+  const QueryDocument document(body, QueryDocument::Form::kQuery);
+  Parser(*program, document).query();
   return owner;
 }
 
 Ref<const Program> parse_term(std::string text) {
   Program* program = new Program;
   const Ref<const Program> owner(program);
-  SmallDocument json;
-  parse_document(text, json.document);
-  Parser(*program).term(json.document);
+  const QueryDocument document(text, QueryDocument::Form::kTerm);
+  Parser(*program, document).term();
   return owner;
 }
 

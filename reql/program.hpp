@@ -83,10 +83,11 @@ class Program {
   std::vector<OptArg> global_optargs_;
 };
 
-/// Parses `[1, term, optargs]`; `body` is parsed in place. Throws QueryError.
+/// Parses `[1, term, optargs]`; `body` is parsed in place. Throws QueryError, and DatumError when a literal takes more memory than
+/// values may.
 Ref<const Program> parse_query(std::string body);
 
-/// Parses a single term (a stored function) from its JSON text. Throws QueryError.
+/// Parses a single term (a stored function) from its JSON text. Throws as parse_query does.
 Ref<const Program> parse_term(std::string text);
 
 /// "Expected 2 arguments but found 1." when a term does not take `count` arguments.

@@ -129,6 +129,9 @@ class QueryRun : public Query {
       engine.running().add(running_);
     } catch (const QueryError& e) {
       parse_error_ = error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
+    } catch (const DatumError& e) {
+      // A literal that is larger than values may be.
+      parse_error_ = error_reply(ReplyType::kRuntimeError, EvalError(e).code(), e.what());
     }
   }
 

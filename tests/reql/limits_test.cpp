@@ -221,6 +221,21 @@ TEST_CASE("all that a query keeps is bounded") {
                       R"(,[69,[[2,[9]],[17,[[170,[[10,[9]],"n"]],-1]]]]]]]])") == "0");
 }
 
+TEST_CASE("a literal that is larger than a query's memory is refused") {
+  InProcess process({}, {.query_memory_bytes = 1u << 20});
+  const std::string text = '"' + std::string(3 << 20, 'x') + '"';
+  for (const std::string& term :
+       {"{\"a\":" + text + "}", "[2,[1," + text + "]]", "{\"a\":" + text + ",\"b\":[13,[]]}",
+        "{\"b\":[13,[]],\"a\":{\"c\":" + text + "}}", "[2,[[13,[]],{\"a\":" + text + "}]]"}) {
+    CAPTURE(term.substr(0, 20));
+    const Reply reply = process.run(term);
+    CHECK(reply.type == ReplyType::kRuntimeError);
+    CHECK(reply.error == ErrorCode::kResourceLimit);
+    CHECK_MESSAGE(reply.rows.find("too large") != std::string::npos, reply.rows.substr(0, 200));
+    check_alive(process);
+  }
+}
+
 TEST_CASE("the few rows that a filter keeps do not keep the memory of those around them") {
   InProcess process({}, {.query_memory_bytes = 8u << 20});
   const std::string table = R"([15,["t"]])";
