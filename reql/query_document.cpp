@@ -32,14 +32,21 @@ constexpr std::size_t kLargeBinaryText = 4096;
 constexpr std::size_t kMostExpected = 16 * 1024;
 
 std::uint32_t longest_array(const Datum& value) {
-  std::uint32_t longest = 0;
-  if (value.is(Type::kArray)) {
-    longest = static_cast<std::uint32_t>(value.array_size());
-    for (std::size_t i = 0; i < value.array_size(); ++i) longest = std::max(longest, longest_array(value.at(i)));
-  } else if (value.is(Type::kObject)) {
-    for (std::size_t i = 0; i < value.object_size(); ++i) longest = std::max(longest, longest_array(value.value_at(i)));
+  std::size_t longest = 0;
+  encoding::Stack<Datum> open;
+  const auto visit = [&](Datum d) {
+    if (d.is(Type::kArray)) longest = std::max(longest, d.array_size());
+    if (d.is(Type::kArray) || d.is(Type::kObject)) open.push(d);
+  };
+  visit(value);
+  while (!open.empty()) {
+    const Datum d = open.top();
+    open.pop();
+    const bool array = d.is(Type::kArray);
+    const std::size_t size = array ? d.array_size() : d.object_size();
+    for (std::size_t i = 0; i < size; ++i) visit(array ? d.at(i) : d.value_at(i));
   }
-  return longest;
+  return static_cast<std::uint32_t>(longest);
 }
 
 bool is_ascii(std::string_view text) {
@@ -212,6 +219,7 @@ class Builder final : private DatumWriter::Pieces {
     kMakeArray,  ///< [2
     kEnded,      ///< [2,[...]: its elements are in the writer
   };
+
   bool writing() const { return writer_.depth() > 0; }
   bool valid(std::string_view text) const { return ascii_ || !utf8::find_fault(text); }
 
@@ -312,11 +320,12 @@ class Builder final : private DatumWriter::Pieces {
 
   /// What was held back goes into the document, in parts.
   void end_literal() {
-    if (writing()) writer_.take_apart(*this);
-    if (array_ != Array::kNone) show_array();
+    if (array_ != Array::kNone || writing()) let_go();
   }
 
-  void show_array() {
+  // Not inlined: mostly there is nothing.
+  [[gnu::noinline]] void let_go() {
+    if (writing()) writer_.take_apart(*this);
     switch (std::exchange(array_, Array::kNone)) {
       case Array::kNone:
         break;
@@ -388,9 +397,9 @@ void* QueryDocument::SmallStack::Realloc(void* block, std::size_t old_bytes, std
 
 QueryDocument::QueryDocument(std::string& text, Form form) {
   const std::size_t size = text.size();
-  Builder builder(json_, literals_, form, text, &scratch_);
   // The parser looks at 16 bytes at a time, up to and past the end of the text.
   text.append(kQueryPaddingBytes, '\0');
+  Builder builder(json_, literals_, form, {text.data(), size}, &scratch_);
   bool parsed = false;
   const auto read = [&](JsonDocument&) {
     rapidjson::InsituStringStream stream(text.data());

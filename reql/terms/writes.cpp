@@ -54,9 +54,8 @@ class Inserter {
   Inserter(Context& cx, const Ref<Table>& table, const WriteOptions& options, Conflict conflict)
       : cx_(cx),
         primary_key_(table->primary_key()),
-        conflict_(std::make_shared<const Conflict>(std::move(conflict))),
         stats_(options.return_changes),
-        writer_(cx, table, options, true, stats_) {}
+        writer_(cx, table, options, true, insertion(std::move(conflict)), stats_) {}
 
   void add(const Datum& document) {
     if (!document.is(Type::kObject)) {
@@ -73,9 +72,7 @@ class Inserter {
       stats_.add_generated_key(*key);
     }
     bytes_ += row.encoded_size();
-    rows_.push_back({std::move(*key), [row = std::move(row), conflict = conflict_](Context& cx, const Datum& old_row) {
-                       return old_row.is_null() ? row : (*conflict)(cx, old_row, row);
-                     }});
+    rows_.push_back({std::move(*key), std::move(row)});
     if (rows_.size() >= RowWriter::kStepRows || bytes_ >= RowWriter::kStepBytes) flush();
   }
 
@@ -85,6 +82,12 @@ class Inserter {
   }
 
  private:
+  static RowUpdate insertion(Conflict conflict) {
+    return [conflict = std::move(conflict)](Context& cx, const RowWriteRequest& request, const Datum& old_row) {
+      return old_row.is_null() ? request.document : conflict(cx, old_row, request.document);
+    };
+  }
+
   void flush() {
     writer_.write(rows_);
     rows_.clear();
@@ -93,7 +96,6 @@ class Inserter {
 
   Context& cx_;
   const std::string primary_key_;
-  const std::shared_ptr<const Conflict> conflict_;
   WriteStats stats_;
   RowWriter writer_;
   std::vector<RowWriteRequest> rows_;
@@ -154,16 +156,16 @@ Target read_target(Args& args) {
   });
 }
 
-void write_target(Context& cx, const Target& target, RowWriter& writer, const RowFunction& compute) {
+void write_target(Context& cx, const Target& target, RowWriter& writer) {
   std::vector<RowWriteRequest> step;
   if (target.single_key) {
-    step.push_back({*target.single_key, compute});
+    step.push_back({*target.single_key, {}});
     writer.write(step);
     return;
   }
   const std::string primary_key = target.table->primary_key();
   const auto take = [&](Datum key) {
-    step.push_back({std::move(key), compute});
+    step.push_back({std::move(key), {}});
     if (step.size() < RowWriter::kStepRows) return;
     writer.write(step);
     step.clear();
@@ -221,7 +223,7 @@ bool may_fetch_first(Args& args, const RowExpression& expression, const Target& 
          deterministic(flags & ~kFetches);
 }
 
-RowFunction fetched_first(Context& cx, const RowExpression& expression, Change change) {
+RowUpdate fetched_first(Context& cx, const RowExpression& expression, Change change) {
   // A failed fetch is the row's error, as it would be if it happened inside the write.
   RowOutcome fetched;
   try {
@@ -229,7 +231,7 @@ RowFunction fetched_first(Context& cx, const RowExpression& expression, Change c
   } catch (const EvalError& e) {
     fetched.error = e.message();
   }
-  return [fetched, change](Context& row_cx, const Datum& old_row) -> Datum {
+  return [fetched, change](Context& row_cx, const RowWriteRequest&, const Datum& old_row) -> Datum {
     if (fetched.error) throw_logic(*fetched.error);
     if (change == Change::kUpdate && old_row.is_null()) return Datum();
     return apply(row_cx, change, old_row, fetched.new_row);
@@ -243,7 +245,7 @@ Value change_rows(Args& args, Change change) {
   const bool non_atomic = args.bool_optarg("non_atomic").value_or(false);
   const RowExpression expression(args, 1);
   const bool pure = deterministic(expression.flags());
-  RowFunction compute = [&expression, change, pure](Context& row_cx, const Datum& old_row) -> Datum {
+  RowUpdate update = [&expression, change, pure](Context& row_cx, const RowWriteRequest&, const Datum& old_row) -> Datum {
     if (change == Change::kUpdate && old_row.is_null()) {
       if (pure) return Datum();
       throw_type_error("OBJECT", Type::kNull);
@@ -255,12 +257,12 @@ Value change_rows(Args& args, Change change) {
     if (!may_fetch_first(args, expression, target)) {
       throw_logic("Could not prove argument deterministic.  Maybe you want to use the non_atomic flag?");
     }
-    compute = fetched_first(cx, expression, change);
+    update = fetched_first(cx, expression, change);
     atomic = true;
   }
   WriteStats stats(options.return_changes);
-  RowWriter writer(cx, target.table, options, atomic, stats);
-  write_target(cx, target, writer, compute);
+  RowWriter writer(cx, target.table, options, atomic, std::move(update), stats);
+  write_target(cx, target, writer);
   return Value(stats.finish(cx));
 }
 
@@ -272,8 +274,9 @@ Value delete_rows(Args& args) {
   const Target target = read_target(args);
   const WriteOptions options = read_write_options(args);
   WriteStats stats(options.return_changes);
-  RowWriter writer(cx, target.table, options, true, stats);
-  write_target(cx, target, writer, [](Context&, const Datum&) { return Datum(); });
+  const auto deletion = [](Context&, const RowWriteRequest&, const Datum&) { return Datum(); };
+  RowWriter writer(cx, target.table, options, true, deletion, stats);
+  write_target(cx, target, writer);
   return Value(stats.finish(cx));
 }
 

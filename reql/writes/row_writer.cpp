@@ -121,9 +121,9 @@ void sync_storage(Context& cx) {
   if (!result) throw_storage_error(result.error());
 }
 
-RowWriter::RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic,
+RowWriter::RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic, RowUpdate update,
                      WriteStats& stats)
-    : cx_(cx), table_(std::move(table)), options_(options), atomic_(atomic), stats_(stats) {
+    : cx_(cx), table_(std::move(table)), options_(options), atomic_(atomic), update_(std::move(update)), stats_(stats) {
   const auto info = table_->stored();
   if (info && !info->write_hook.is_null() && !options_.ignore_write_hook) {
     const auto source = info->write_hook.get("source");
@@ -188,7 +188,9 @@ RowOutcome RowWriter::write_row(Context& cx, storage::Writer& writer, const RowW
   if (!old_row) throw_storage_error(old_row.error());
   if (*old_row) outcome.old_row = std::move(**old_row);
   capture_error(outcome, [&] {
-    outcome.new_row = checked(cx, outcome.old_row, row.compute(cx, outcome.old_row), row.key);
+    if (row.error) throw_logic(*row.error);
+    Datum new_row = atomic_ ? update_(cx, row, outcome.old_row) : row.document;
+    outcome.new_row = checked(cx, outcome.old_row, std::move(new_row), row.key);
   });
   if (outcome.error) return outcome;
   if (outcome.new_row.is_null()) {
@@ -217,9 +219,10 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   if (!stored) require(cx_, Permission::kRead, table_scope(cx_, *table_));
   require(cx_, Permission::kWrite, table_scope(cx_, *table_));
   if (!stored) {
-    for (RowWriteRequest& row : rows) {
+    for (const RowWriteRequest& row : rows) {
       RowOutcome outcome;
-      capture_error(outcome, [&] { outcome = table_->write_row(cx_, row.key, row.compute); });
+      const auto update = [&](Context& cx, const Datum& old_row) { return update_(cx, row, old_row); };
+      capture_error(outcome, [&] { outcome = table_->write_row(cx_, row.key, update); });
       stats_.add(cx_, outcome);
     }
     return;
@@ -237,11 +240,9 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
       if (row.key_error) continue;
       const Datum present = table_->get(cx_, row.key);
       RowOutcome outcome;
-      capture_error(outcome, [&] { outcome.new_row = row.compute(cx_, present); });
-      row.compute = [outcome](Context&, const Datum&) -> Datum {
-        if (outcome.error) throw_logic(*outcome.error);
-        return outcome.new_row;
-      };
+      capture_error(outcome, [&] { outcome.new_row = update_(cx_, row, present); });
+      row.document = std::move(outcome.new_row);
+      row.error = std::move(outcome.error);
     }
   }
   storage::ExpectedRows expected{table_->stored().get(), {}};

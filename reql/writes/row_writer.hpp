@@ -16,18 +16,23 @@ namespace reqld::reql {
 class Args;
 
 struct RowWriteRequest {
-  Datum key;  ///< value of the primary key
-  RowFunction compute;
-  std::string encoded_key;                ///< set by RowWriter
-  std::optional<std::string> key_error;   ///< set by RowWriter: why `key` cannot be a key
+  Datum key;       ///< value of the primary key
+  Datum document;  ///< what is to be written, where that is known for each row
+  // Set by RowWriter:
+  std::string encoded_key;
+  std::optional<std::string> key_error;  ///< why `key` cannot be a key
+  std::optional<std::string> error;      ///< why there is no `document`, where it was computed first
 };
+
+/// What a row becomes; a null `old_row`: there is none. What it throws is the row's error.
+using RowUpdate = std::function<Datum(Context& cx, const RowWriteRequest& request, const Datum& old_row)>;
 
 /// One write on one table, for any number of rows, in bounded steps.
 class RowWriter {
  public:
-  /// `atomic`: `compute` runs inside the storage job, against the current row. Otherwise it runs on the query first, and the
+  /// `atomic`: `update` runs inside the storage job, against the current row. Otherwise it runs on the query first, and the
   /// result replaces whatever is there then.
-  RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic, WriteStats& stats);
+  RowWriter(Context& cx, Ref<Table> table, const WriteOptions& options, bool atomic, RowUpdate update, WriteStats& stats);
 
   /// Writes the rows and adds their outcomes to the stats. Throws when storage fails, or the table is gone.
   void write(std::vector<RowWriteRequest>& rows);
@@ -44,6 +49,7 @@ class RowWriter {
   const Ref<Table> table_;
   const WriteOptions& options_;
   const bool atomic_;
+  const RowUpdate update_;
   WriteStats& stats_;
   Ref<Function> hook_;
   Ref<const Program> hook_program_;
