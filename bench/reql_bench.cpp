@@ -32,6 +32,11 @@ constexpr Sample kQueries[] = {
                R"("city":"London","email":"ada@example.org","tags":[2,["math","poetry"]],"score":12.75,)"
                R"("address":{"street":"12 St James's Square","code":"SW1Y"},"active":true}],{"durability":"soft"}],)"
                R"({"db":[14,["test"]]}])"},
+    // The same with `since` = r.now(), the last field: what was taken for a literal is none.
+    {"insert_with_a_term", R"([1,[56,[[15,["users"]],{"id":"1f8a4c1e-5b1c-4c55-9b0e-0c5f4a0d9a11","name":"Ada Lovelace","age":36,)"
+                           R"("city":"London","email":"ada@example.org","tags":[2,["math","poetry"]],"score":12.75,)"
+                           R"("address":{"street":"12 St James's Square","code":"SW1Y"},"active":true,"since":[103,[]]}],)"
+                           R"({"durability":"soft"}],{"db":[14,["test"]]}])"},
 };
 
 }  // namespace
