@@ -27,6 +27,10 @@ std::size_t skip_ascii(std::string_view s, std::size_t i) {
     std::memcpy(words, s.data() + i, sizeof words);
     if (((words[0] | words[1] | words[2] | words[3]) & kHighBits) != 0) break;
   }
+  for (std::uint64_t word = 0; i + sizeof word <= s.size(); i += sizeof word) {
+    std::memcpy(&word, s.data() + i, sizeof word);
+    if ((word & kHighBits) != 0) break;
+  }
   while (i < s.size() && byte_at(s, i) < 0x80) ++i;
   return i;
 }

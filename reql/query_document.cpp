@@ -49,15 +49,6 @@ std::uint32_t longest_array(const Datum& value) {
   return static_cast<std::uint32_t>(longest);
 }
 
-bool is_ascii(std::string_view text) {
-  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  std::uint64_t all = 0;
-  std::size_t i = 0;
-  for (; i + sizeof all <= text.size(); i += sizeof all) all |= encoding::load<std::uint64_t>(bytes + i);
-  for (; i < text.size(); ++i) all |= bytes[i];
-  return (all & 0x8080808080808080) == 0;
-}
-
 /// Types without a name elsewhere: RapidJSON's reader, made for them, can be inlined.
 class ReaderStack final : public QueryDocument::SmallStack {};
 using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, ReaderStack>;
@@ -77,7 +68,7 @@ class Builder final : private DatumWriter::Pieces {
         form_(form),
         at_(text.data()),
         end_(text.data() + text.size()),
-        ascii_(is_ascii(text)),
+        all_valid_(!utf8::find_fault(text)),
         writer_(scratch) {}
 
   bool Null() {
@@ -221,7 +212,7 @@ class Builder final : private DatumWriter::Pieces {
   };
 
   bool writing() const { return writer_.depth() > 0; }
-  bool valid(std::string_view text) const { return ascii_ || !utf8::find_fault(text); }
+  bool valid(std::string_view text) const { return all_valid_ || !utf8::find_fault(text); }
 
   Open innermost() const { return open_.empty() ? Open::kNothing : open_.top(); }
   /// Whether what comes next, in JSON, stands where a term does.
@@ -375,7 +366,7 @@ class Builder final : private DatumWriter::Pieces {
   const QueryDocument::Form form_;
   const char* at_;  ///< where the last name, string or number was
   const char* const end_;
-  const bool ascii_;
+  const bool all_valid_;  ///< the text is UTF-8, and so is every string in it
   std::string_view name_;  ///< the last one
   DatumWriter writer_;
   Array array_ = Array::kNone;
