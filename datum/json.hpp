@@ -1,6 +1,7 @@
 // JSON text <-> datum, pseudo-types ($reql_type$) included.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,8 +48,14 @@ class JsonSyntaxError : public DatumError {
   std::size_t offset;  ///< where in the text
 };
 
+/// What becomes of objects that look like what r.literal makes.
+enum class JsonLiterals : std::uint8_t {
+  kRefuse,  ///< "Stray literal keyword found: …"
+  kKeep,    ///< they are literals, as merge() knows them
+};
+
 /// parse_json as `r.json` has it: syntax errors read `Failed to parse "…" as JSON: …`.
-Datum parse_json_term(std::string_view text);
+Datum parse_json_term(std::string_view text, JsonLiterals literals = JsonLiterals::kRefuse);
 
 /// The double nearest to `text`, a well-formed JSON number; nullopt when it is too large. For every use of
 /// RapidJSON, with kParseNumbersAsStringsFlag: its own conversion turns zeros with exponents (0e-110) into

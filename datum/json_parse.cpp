@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "datum/encoding.hpp"
 #include "datum/json.hpp"
 #include "datum/utf8.hpp"
 
@@ -21,7 +22,8 @@ constexpr std::size_t kShownBytes = 40;
 
 class Handler {
  public:
-  Handler(DatumWriter& writer, const char* text) : writer_(writer), text_(text) {}
+  Handler(DatumWriter& writer, const char* text, JsonLiterals literals)
+      : writer_(writer), text_(text), literals_(literals) {}
 
   bool Null() {
     writer_.null();
@@ -76,14 +78,30 @@ class Handler {
       append_json_string(*end.duplicate, name);
       throw DatumError(DatumErrorKind::kLogic, fmt::format("Duplicate key {} in JSON.", name));
     }
-    if (end.reql_type) replace_pseudo_object(writer_);
+    if (end.reql_type && !(literals_ == JsonLiterals::kKeep && mark_literal())) replace_pseudo_object(writer_);
     return true;
   }
 
  private:
+  /// Whether the object that has just ended is a literal; then it, and all around it, are marked.
+  bool mark_literal() {
+    const Datum marked = ObjectBuilder(writer_.copy_last_value()).finish();
+    if (*marked.get(encoding::kReqlType) != Datum::string(encoding::kLiteralType)) return false;
+    writer_.replace_last_value(marked);
+    return true;
+  }
+
   DatumWriter& writer_;
   const char* text_;
+  const JsonLiterals literals_;
 };
+
+std::string with_read_ahead(std::string_view text) {
+  std::string copy;
+  copy.reserve(text.size() + kReadAhead);
+  copy = text;
+  return copy;
+}
 
 const char* reason(rapidjson::ParseErrorCode code) {
   switch (code) {
@@ -98,9 +116,9 @@ const char* reason(rapidjson::ParseErrorCode code) {
 }
 
 /// `text` is followed by a zero byte.
-Datum parse(char* text, std::size_t size) {
+Datum parse(char* text, std::size_t size, JsonLiterals literals) {
   DatumWriter writer;
-  Handler handler(writer, text);
+  Handler handler(writer, text, literals);
   rapidjson::Reader reader;
   rapidjson::InsituStringStream stream(text);
   constexpr unsigned kFlags =
@@ -133,19 +151,18 @@ std::optional<double> parse_json_number(std::string_view text) {
 
 Datum parse_json_in_place(std::string& text) {
   text.reserve(text.size() + kReadAhead);
-  return parse(text.data(), text.size());
+  return parse(text.data(), text.size(), JsonLiterals::kRefuse);
 }
 
 Datum parse_json(std::string_view text) {
-  std::string copy;
-  copy.reserve(text.size() + kReadAhead);
-  copy = text;
-  return parse_json_in_place(copy);
+  std::string copy = with_read_ahead(text);
+  return parse(copy.data(), copy.size(), JsonLiterals::kRefuse);
 }
 
-Datum parse_json_term(std::string_view text) {
+Datum parse_json_term(std::string_view text, JsonLiterals literals) {
   try {
-    return parse_json(text);
+    std::string copy = with_read_ahead(text);
+    return parse(copy.data(), copy.size(), literals);
   } catch (const JsonSyntaxError& e) {
     const bool cut = text.size() > kShownBytes;
     throw DatumError(DatumErrorKind::kLogic, fmt::format("Failed to parse \"{}{}\" as JSON: {}",

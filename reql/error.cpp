@@ -27,7 +27,7 @@ void throw_resource(std::string message) { throw EvalError(ErrorCode::kResourceL
 void throw_internal(std::string message) { throw EvalError(ErrorCode::kInternal, std::move(message)); }
 
 void throw_empty_error() {
-  EvalError error(ErrorCode::kUser, "Empty ERROR term outside a default block.");
+  EvalError error(ErrorCode::kQueryLogic, "Empty ERROR term outside a default block.");
   error.empty_ = true;
   throw error;
 }

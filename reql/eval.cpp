@@ -70,7 +70,7 @@ void Args::splice() {
   std::vector<Argument> all;
   for (const Node* arg : node_.args) {
     if (arg->def->type != TermType::kArgs) {
-      all.push_back({eval(*arg, env_), arg});
+      all.push_back({std::nullopt, arg});
       continue;
     }
     const Node& array_node = *arg->args[0];
@@ -100,7 +100,10 @@ void Args::preset(std::size_t i, Value value, const Node* blame) {
 }
 
 Value Args::value(std::size_t i) {
-  if (spliced_) return (*spliced_)[i].value;
+  if (spliced_) {
+    const Argument& argument = (*spliced_)[i];
+    return argument.value ? *argument.value : eval(*argument.node, env_);
+  }
   if (i == 0 && first_) return *first_;
   return eval(*node_.args[i], env_);
 }

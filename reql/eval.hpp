@@ -26,10 +26,10 @@ struct Env {
 /// Evaluates `node`. EvalErrors that come out have a position.
 Value eval(const Node& node, Env& env);
 
-/// A value with the node it came from (to blame); `node` is null for spliced r.args elements' own position (then the r.args node).
+/// An argument of a term that has r.args among its own.
 struct Argument {
-  Value value;
-  const Node* node = nullptr;
+  std::optional<Value> value;  ///< an element of an r.args; or preset
+  const Node* node = nullptr;  ///< evaluated when it is asked for, where there is no value; to blame: the r.args for its elements
 };
 
 /// What a function argument may be written as instead of a function.

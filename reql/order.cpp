@@ -10,6 +10,11 @@ OrderKey order_key(Env& env, const Value& value, const Node* node) {
   return key;
 }
 
+void refuse_spliced_key(const Node& key) {
+  if (key.def->type != TermType::kArgs) return;
+  throw_logic("r.args is not supported in an order_by or union command yet.");
+}
+
 const std::optional<Datum>& OrderedRow::key(Context& cx, const std::vector<OrderKey>& keys, std::size_t i) const {
   if (i == 0) {
     if (known_ == 0) {

@@ -15,6 +15,9 @@ struct OrderKey {
 /// The key that an argument stands for: a field name or a function, possibly inside asc or desc. `value` is what `node` evaluated to.
 OrderKey order_key(Env& env, const Value& value, const Node* node);
 
+/// Keys are told by how they are written: throws when one is r.args.
+void refuse_spliced_key(const Node& key);
+
 /// A row with the keys it is sorted by, which are computed when they are needed.
 class OrderedRow {
  public:

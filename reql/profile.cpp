@@ -6,13 +6,13 @@
 namespace reqld::reql {
 
 struct Profile::Task {
-  const Node* node = nullptr;
-  std::string_view description;  // where there is no node
+  const void* node = nullptr;    // tells terms of one name apart, and is never looked into
+  std::string_view description;  // of a node: the name of its term
   std::uint64_t times = 0;
   Clock::duration duration{};
   std::vector<std::unique_ptr<Task>> parts;
 
-  Task& part(const Node* of_node, std::string_view described) {
+  Task& part(const void* of_node, std::string_view described) {
     for (const auto& part : parts) {
       if (part->node == of_node && part->description == described) return *part;
     }
@@ -34,8 +34,8 @@ struct Profile::Task {
     const double milliseconds = std::chrono::duration<double, std::milli>(duration).count();
     const Datum sub_tasks = parts_to_datum();
     ObjectBuilder out;
-    out.set("description", Datum::string(node ? "Evaluating " + std::string(node->def->name) + "."
-                                              : std::string(description)));
+    const std::string text(description);
+    out.set("description", Datum::string(node != nullptr ? "Evaluating " + text + "." : text));
     if (times == 1) {
       out.set("duration(ms)", Datum::number(milliseconds));
       out.set("sub_tasks", sub_tasks);
@@ -58,7 +58,7 @@ std::string Profile::to_json() const {
 void ProfiledTask::begin(Profile& profile, const Node* node, std::string_view description) {
   profile_ = &profile;
   outer_ = profile.current_;
-  profile.current_ = &outer_->part(node, description);
+  profile.current_ = &outer_->part(node, node != nullptr ? node->def->name : description);
   began_ = Profile::Clock::now();
 }
 

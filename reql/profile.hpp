@@ -14,7 +14,8 @@ struct Node;
 
 /// What a query does, as a tree of tasks. What happens again within the same task (a function called for each
 /// row, one more batch) is one task that was done several times, so the tree is no larger than the query.
-/// Belongs to one query, for whichever thread runs it.
+/// Belongs to one query, for whichever thread runs it. Outlives nodes that were evaluated: a write hook's are gone before the
+/// reply is made.
 class Profile {
  public:
   Profile();

@@ -294,7 +294,7 @@ Ref<Stream> Table::index_values(Context& cx, const std::string& index, const Bou
                                index, bounds, Order::kAscending);
 }
 
-RowOutcome Table::write_row(Context&, const Datum&, const RowFunction&) {
+RowOutcome Table::write_row(Context&, const Datum&, bool, const RowFunction&) {
   throw_internal("Table `" + database() + "." + name() + "` is not written row by row.");
 }
 

@@ -84,7 +84,7 @@ class Table : public Object {
   Ref<Stream> index_values(Context& cx, const std::string& index, const Bounds& bounds);
   /// Writes one row of a table that is not stored; those answer by themselves what may be written. Stored
   /// tables are written through RowWriter.
-  virtual RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute);
+  virtual RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute);
   /// The stored table behind; null for system tables.
   virtual std::shared_ptr<const storage::TableInfo> stored() const { return nullptr; }
   /// For feeds on a table that is not stored.

@@ -19,14 +19,13 @@ class LiveFeed : public FeedStream {
 
  private:
   void fill(Context& cx) override {
-    if (initialized_ < parts_.size()) {
+    if (!said_ready_) {
       if (options_.include_initial) say("initializing", said_initializing_);
+      // There may be none: the feed of get_all() of no keys.
       while (initialized_ < parts_.size()) {
         if (parts_[initialized_]->initial(cx, options_.include_initial, output_)) ++initialized_;
         if (output_.size() > kEnough) return;
       }
-    }
-    if (!said_ready_) {
       say("ready", said_ready_);
       if (!output_.empty()) return;
     }

@@ -52,6 +52,7 @@ struct Shape::OnSphere {
   std::unique_ptr<S2Polyline> line;
   std::unique_ptr<S2Polygon> polygon;
   bool rings_valid = true;
+  bool hole_is_all = false;  ///< nothing of the polygon is left
 };
 
 Shape::Shape(const Datum& geometry) : Shape(read_geojson(geometry.geometry_object())) {}
@@ -78,6 +79,10 @@ Shape::Shape(Coordinates coordinates) : coordinates_(std::move(coordinates)), sp
         loop->Normalize();
         loops.push_back(std::move(loop));
       }
+      if (loops.size() == 2 && loops[0]->BoundaryEquals(*loops[1])) {
+        sphere_->hole_is_all = true;
+        loops.clear();
+      }
       sphere_->polygon = std::make_unique<S2Polygon>();
       sphere_->polygon->set_s2debug_override(S2Debug::DISABLE);
       sphere_->polygon->InitNested(std::move(loops));
@@ -99,6 +104,7 @@ void Shape::validate() const {
   if (!sphere_->rings_valid) {
     fail("Invalid LinearRing.  Are there antipodal or duplicate vertices? Is it self-intersecting?");
   }
+  if (sphere_->hole_is_all) return;
   bool nested = sphere_->polygon->num_loops() == static_cast<int>(coordinates_.rings.size());
   for (int i = 0; nested && i < sphere_->polygon->num_loops(); ++i) {
     nested = sphere_->polygon->loop(i)->depth() == (i == 0 ? 0 : 1);

@@ -50,7 +50,7 @@ class DbConfigTable : public SystemTable {
  public:
   explicit DbConfigTable(IdentifierFormat format) : SystemTable("db_config", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);
@@ -87,7 +87,7 @@ class TableConfigTable : public SystemTable {
  public:
   explicit TableConfigTable(IdentifierFormat format) : SystemTable("table_config", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);

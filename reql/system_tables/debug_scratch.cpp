@@ -26,7 +26,7 @@ class DebugScratchTable : public SystemTable {
  public:
   explicit DebugScratchTable(IdentifierFormat format) : SystemTable("_debug_scratch", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
     RowOutcome outcome;
     {
       Rows& rows = all_rows();

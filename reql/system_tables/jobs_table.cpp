@@ -36,7 +36,7 @@ class JobsTable : public SystemTable {
  public:
   explicit JobsTable(IdentifierFormat format) : SystemTable("jobs", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);

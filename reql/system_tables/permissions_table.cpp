@@ -35,14 +35,15 @@ class PermissionsTable : public SystemTable {
  public:
   explicit PermissionsTable(IdentifierFormat format) : SystemTable("permissions", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);
     const bool of_admin = key.is(Type::kArray) && key.array_size() > 0 && key.at(0) == Datum::string(kAdmin);
     if (of_admin) throw_logic("The permissions of the user `admin` can't be modified.");
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
-    Grant grant = read_key(cx, key);
+    if (key_generated) throw_logic("You must specify a primary key.");
+    Grant grant = read_key(cx, key, !outcome.old_row.is_null());
     if (outcome.new_row.is_null()) {
       grant.permissions = Datum::empty_object();
       store_grant(cx, grant);
@@ -99,8 +100,12 @@ class PermissionsTable : public SystemTable {
     return out;
   }
 
+  // Null for a table that has been dropped. A database that has been stays to be seen.
   Datum to_row(Context& cx, const Grant& grant) const {
-    const auto scope = names(cx, grant.scope);
+    auto scope = names(cx, grant.scope);
+    if (!scope && grant.scope.table.empty()) {
+      scope = Names{format() == IdentifierFormat::kUuid ? grant.scope.database : "__deleted_database__", {}};
+    }
     if (!scope) return Datum();
     ObjectBuilder row;
     row.set("id", key_of(grant));
@@ -111,13 +116,9 @@ class PermissionsTable : public SystemTable {
     return row.finish();
   }
 
-  Grant read_key(Context& cx, const Datum& key) const {
-    if (!key.is(Type::kArray)) {
-      // A generated key: none was given.
-      if (is_uuid(key)) throw_logic("You must specify a primary key.");
-      throw_logic("Expected an array of one to three items in the primary key, got " + to_pretty_json(key) + ".");
-    }
-    if (key.array_size() < 1 || key.array_size() > 3) {
+  /// `known`: there is such a row, so that what it is about may have been dropped, but was there.
+  Grant read_key(Context& cx, const Datum& key, bool known) const {
+    if (!key.is(Type::kArray) || key.array_size() < 1 || key.array_size() > 3) {
       throw_logic("Expected an array of one to three items in the primary key, got " + to_pretty_json(key) + ".");
     }
     const Datum user = key.at(0);
@@ -132,43 +133,38 @@ class PermissionsTable : public SystemTable {
     };
     if (key.array_size() > 1) {
       grant.scope.database = id(1, "database");
-      if (!names(cx, {grant.scope.database, {}})) throw_logic("No database with UUID `" + grant.scope.database + "` exists.");
+      if (!known && !names(cx, {grant.scope.database, {}})) throw_logic("No database with UUID `" + grant.scope.database + "` exists.");
     }
     if (key.array_size() > 2) {
       grant.scope.table = id(2, "table");
-      if (!names(cx, grant.scope)) throw_logic("No table with UUID `" + grant.scope.table + "` exists.");
+      if (!known && !names(cx, grant.scope)) throw_logic("No table with UUID `" + grant.scope.table + "` exists.");
     }
     return grant;
   }
 
   // The permissions of a row to be written, after its other fields were checked.
   Datum read_row(Context& cx, const Grant& grant, const Datum& row) const {
-    Datum permissions;
-    std::string unexpected;
+    std::vector<std::string_view> known{"id", "user", "permissions"};
     const Names scope = names(cx, grant.scope).value_or(Names());
-    const auto check = [&](std::string_view field, const Datum& value, const std::string& wanted) {
-      if (!value.is(Type::kString) || value.as_string() != wanted) {
+    const auto check = [&](std::string_view field, const std::string& wanted) {
+      const auto value = row.get(field);
+      if (value && (!value->is(Type::kString) || value->as_string() != wanted)) {
         throw_logic("The key `" + std::string(field) + "` does not match the primary key.");
       }
     };
-    for (std::size_t i = 0; i < row.object_size(); ++i) {
-      const std::string_view field = row.name_at(i);
-      const Datum value = row.value_at(i);
-      if (field == "permissions") {
-        permissions = value;
-      } else if (field == "user") {
-        check(field, value, grant.user);
-      } else if (field == "database" && !grant.scope.database.empty()) {
-        check(field, value, scope.database);
-      } else if (field == "table" && !grant.scope.table.empty()) {
-        check(field, value, scope.table);
-      } else if (field != "id") {
-        unexpected += (unexpected.empty() ? "`" : ", `") + std::string(field) + "`";
-      }
+    check("user", grant.user);
+    if (!grant.scope.database.empty()) {
+      known.push_back("database");
+      check("database", scope.database);
     }
-    if (!unexpected.empty()) throw_logic("Unexpected key(s) " + unexpected + ".");
-    if (!permissions.is(Type::kObject)) throw_logic("Expected a field `permissions`.");
-    return permissions;
+    if (!grant.scope.table.empty()) {
+      known.push_back("table");
+      check("table", scope.table);
+    }
+    refuse_fields_but(row, known);
+    const auto permissions = row.get("permissions");
+    if (!permissions || !permissions->is(Type::kObject)) throw_logic("Expected a field `permissions`.");
+    return *permissions;
   }
 };
 

@@ -104,8 +104,18 @@ Ref<IndexCursor> SystemTable::index_cursor(Context&, const std::string& index, c
   throw_internal("A system table has no secondary index.");
 }
 
-RowOutcome SystemTable::write_row(Context&, const Datum&, const RowFunction&) {
+RowOutcome SystemTable::write_row(Context&, const Datum&, bool, const RowFunction&) {
   throw_logic("It's illegal to write to the `rethinkdb." + name_ + "` table.");
+}
+
+void refuse_fields_but(const Datum& object, std::span<const std::string_view> known) {
+  std::string unexpected;
+  for (std::size_t i = 0; i < object.object_size(); ++i) {
+    const std::string_view name = object.name_at(i);
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    unexpected += (unexpected.empty() ? "`" : ", `") + std::string(name) + "`";
+  }
+  if (!unexpected.empty()) throw_logic("Unexpected key(s) " + unexpected + ".");
 }
 
 Ref<Table> open_system_table(const std::string& name, IdentifierFormat format) {

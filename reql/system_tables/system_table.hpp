@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,7 @@ class SystemTable : public Table {
   Ref<IndexCursor> index_cursor(Context& cx, const std::string& index, const Bounds& bounds, Order order,
                                 IndexRead wanted) override;
   /// "It's illegal to write to the `rethinkdb.x` table." unless overridden.
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override;
+  RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute) override;
 
  protected:
   /// All rows, in any order.
@@ -47,6 +48,9 @@ class SystemTable : public Table {
   const std::string name_;
   const IdentifierFormat format_;
 };
+
+/// Throws "Unexpected key(s) `a`, `b`." when an object has fields that are not `known`.
+void refuse_fields_but(const Datum& object, std::span<const std::string_view> known);
 
 /// A table of `rethinkdb`; throws when there is none of that name.
 Ref<Table> open_system_table(const std::string& name, IdentifierFormat format);

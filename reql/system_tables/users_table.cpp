@@ -1,5 +1,7 @@
 // users: names, and whether they have a password. A password is written as text and never read back.
 
+#include <string_view>
+
 #include "datum/json.hpp"
 #include "reql/error.hpp"
 #include "reql/feeds/hub.hpp"
@@ -19,40 +21,44 @@ Datum to_row(const User& user) {
   return row.finish();
 }
 
-// The `password` field as written: text, {password, iterations}, or false for none; true leaves it as it is.
+constexpr std::string_view kFields[] = {"id", "password"};
+constexpr std::string_view kPasswordFields[] = {"iterations", "password"};
+
+Datum required_field(const Datum& object, std::string_view name) {
+  auto field = object.get(name);
+  if (!field) throw_logic("Expected a field named `" + std::string(name) + "`.");
+  return std::move(*field);
+}
+
+// The `password` field as written: text, {password, iterations}, or false for none; true leaves the one that is there.
 StoredPassword read_password(const Datum& field, const std::optional<User>& present) {
   if (field.is(Type::kBool)) {
-    if (field.as_bool()) {
-      if (!present) throw_logic("Expected a password; `true` can only keep one that is there.");
-      return present->password;
-    }
-    return hash_password("");
+    if (!field.as_bool()) return hash_password("");
+    if (present && !present->password.empty) return present->password;
+    throw_logic("Expected an object or string to set the password, or `false` to keep it unset, got true.");
   }
   if (field.is(Type::kString)) return hash_password(std::string(field.as_string()));
   if (!field.is(Type::kObject)) {
     throw_logic("Expected an object, string or boolean for `password`, got " + to_pretty_json(field) + ".");
   }
-  const auto text = field.get("password");
-  const auto iterations = field.get("iterations");
-  if (!text || !text->is(Type::kString)) {
-    throw_logic("Expected `password` to be a string, got " + to_pretty_json(text.value_or(Datum())) + ".");
+  const Datum iterations = required_field(field, "iterations");
+  if (!iterations.is(Type::kNumber) || iterations.as_number() < 1 || iterations.as_number() > 1e7) {
+    throw_logic("Expected `iterations` to be an integer greater than zero, got " + to_pretty_json(iterations) + ".");
   }
-  std::uint32_t count = kDefaultIterations;
-  if (iterations) {
-    if (!iterations->is(Type::kNumber) || iterations->as_number() < 1 || iterations->as_number() > 1e7) {
-      throw_logic("Expected `iterations` to be an integer greater than zero, got " + to_pretty_json(*iterations) + ".");
-    }
-    count = static_cast<std::uint32_t>(iterations->as_integer());
-  }
-  return hash_password(std::string(text->as_string()), count);
+  const Datum text = required_field(field, "password");
+  if (!text.is(Type::kString)) throw_logic("Expected `password` to be a string, got " + to_pretty_json(text) + ".");
+  refuse_fields_but(field, kPasswordFields);
+  return hash_password(std::string(text.as_string()), static_cast<std::uint32_t>(iterations.as_integer()));
 }
 
 class UsersTable : public SystemTable {
  public:
   explicit UsersTable(IdentifierFormat format) : SystemTable("users", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, const RowFunction& compute) override {
-    if (!key.is(Type::kString)) throw_logic("Expected a username as the primary key, got " + to_pretty_json(key) + ".");
+  RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute) override {
+    if (!key.is(Type::kString) || key_generated || key.as_string().empty()) {
+      throw_logic("Expected a username as the primary key, got " + to_pretty_json(key) + ".");
+    }
     const std::string name(key.as_string());
     const std::optional<User> present = find_user(cx.database(), name);
     RowOutcome outcome;
@@ -66,18 +72,8 @@ class UsersTable : public SystemTable {
       return outcome;
     }
     if (present && outcome.new_row == outcome.old_row) return outcome;
-    User user{name, present ? present->password : hash_password("")};
-    std::string unexpected;
-    for (std::size_t i = 0; i < outcome.new_row.object_size(); ++i) {
-      const std::string_view field = outcome.new_row.name_at(i);
-      if (field == "password") {
-        user.password = read_password(outcome.new_row.value_at(i), present);
-      } else if (field != "id") {
-        unexpected += (unexpected.empty() ? "`" : ", `") + std::string(field) + "`";
-      }
-    }
-    if (!unexpected.empty()) throw_logic("Unexpected key(s) " + unexpected + ".");
-    if (name.empty()) throw_logic("Expected a username as the primary key, got \"\".");
+    const User user{name, read_password(required_field(outcome.new_row, "password"), present)};
+    refuse_fields_but(outcome.new_row, kFields);
     store(cx, name, encode_user(user));
     // What was written may hold the password's text: what is reported never does.
     outcome.new_row = to_row(user);

@@ -47,10 +47,8 @@ Datum to_number(const Datum& text) {
   const std::string copy(text.as_string());
   char* end = nullptr;
   const double d = std::strtod(copy.c_str(), &end);
-  if (copy.empty() || end != copy.c_str() + copy.size() || !std::isfinite(d)) {
-    throw_logic("Could not coerce `" + copy + "` to NUMBER.");
-  }
-  return Datum::number(d);
+  if (copy.empty() || end != copy.c_str() + copy.size()) throw_logic("Could not coerce `" + copy + "` to NUMBER.");
+  return Datum::number(d);  // refuses what is not finite
 }
 
 Datum to_pairs(const Datum& value) {
@@ -162,8 +160,27 @@ Value type_of_term(Args& args) {
 
 Value to_json_string(Args& args) { return Value(Datum::string(to_json(args.datum(0)))); }
 
+// Literals are known to merge and update alone, inside objects and arrays written out there; branch, default or object() do
+// not hand them on (rethinkdb issue 4428).
+bool may_be_literal(const Node& node) {
+  for (const Node* n = &node; n->parent; n = n->parent) {
+    switch (n->parent->def->type) {
+      case TermType::kMakeObj:
+      case TermType::kMakeArray:
+      case TermType::kArgs:
+      case TermType::kFunc: break;
+      case TermType::kFilter:
+      case TermType::kMerge:
+      case TermType::kUpdate: return n->position > 0;  // not the thing itself
+      default: return false;
+    }
+  }
+  return false;
+}
+
 Value json(Args& args) {
-  Datum d = parse_json_term(args.string(0));
+  const JsonLiterals literals = may_be_literal(args.node()) ? JsonLiterals::kKeep : JsonLiterals::kRefuse;
+  Datum d = parse_json_term(args.string(0), literals);
   check_array_sizes(args.cx(), d);
   return Value(std::move(d));
 }
@@ -178,24 +195,6 @@ Value binary(Args& args) {
 
 Value minval(Args&) { return Value(Datum::minval()); }
 Value maxval(Args&) { return Value(Datum::maxval()); }
-
-// Literals are known to merge and update alone, inside objects and arrays written out there; branch, default or object() do
-// not hand them on (rethinkdb issue 4428).
-bool may_be_literal(const Node& literal) {
-  for (const Node* n = &literal; n->parent; n = n->parent) {
-    switch (n->parent->def->type) {
-      case TermType::kMakeObj:
-      case TermType::kMakeArray:
-      case TermType::kArgs:
-      case TermType::kFunc: break;
-      case TermType::kFilter:
-      case TermType::kMerge:
-      case TermType::kUpdate: return n->position > 0;  // not the thing itself
-      default: return false;
-    }
-  }
-  return false;
-}
 
 // See is_literal() in reql/merge.hpp.
 Value literal(Args& args) {

@@ -107,6 +107,7 @@ Value geojson(Args& args) {
   ObjectBuilder clean;
   clean.set("type", get_field(object, "type", "get_field"));
   clean.set("coordinates", get_field(object, "coordinates", "get_field"));
+  if (const auto crs = object.get("crs")) clean.set("crs", *crs);  // null, or it is refused
   geo::check_geometry(object);
   return Value(Datum::geometry(clean.finish()));
 }

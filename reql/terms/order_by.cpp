@@ -40,6 +40,7 @@ Ref<TableSlice> order_slice(Args& args, const Value& v, std::string index, bool 
 }
 
 std::vector<OrderKey> order_keys(Args& args) {
+  for (const Node* arg : args.node().args) refuse_spliced_key(*arg);
   std::vector<OrderKey> keys;
   for (std::size_t i = 1; i < args.size(); ++i) keys.push_back(order_key(args.env(), args.value(i), args.node_of(i)));
   return keys;
@@ -60,7 +61,11 @@ Value order_by(Args& args) {
   std::vector<OrderKey> keys = order_keys(args);
   const bool descending = index_node->def->type == TermType::kDesc;
   const Ref<TableSlice> slice = order_slice(args, v, *args.string_optarg("index"), descending);
-  if (keys.empty() || slice->index == slice->table->primary_key()) return Value(ValueKind::kTableSlice, slice);
+  if (keys.empty()) return Value(ValueKind::kTableSlice, slice);
+  if (slice->index == slice->table->primary_key()) {
+    // No two rows have the same key: there is nothing left to order.
+    return Value(ValueKind::kSelection, make_ref<Selection>(slice->table, slice_stream(args.cx(), *slice)));
+  }
   const Ref<IndexCursor> entries =
       slice->table->index_cursor(args.cx(), slice->index, slice->bounds, slice->order, IndexRead::kDocuments);
   return Value(ValueKind::kSelection,

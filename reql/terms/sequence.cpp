@@ -236,7 +236,10 @@ std::vector<OrderKey> interleave_keys(Args& args) {
   const Node* node = args.optarg_node("interleave");
   if (!node) return keys;
   if (node->def->type == TermType::kMakeArray) {
-    for (const Node* element : node->args) keys.push_back(order_key(args.env(), eval(*element, args.env()), element));
+    for (const Node* element : node->args) {
+      refuse_spliced_key(*element);
+      keys.push_back(order_key(args.env(), eval(*element, args.env()), element));
+    }
     return keys;
   }
   const Value v = eval(*node, args.env());

@@ -32,6 +32,14 @@ void check_read_mode(Args& args, std::string_view optarg) {
   throw_logic("Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").");
 }
 
+void refuse_use_outdated(Args& args) {
+  constexpr std::string_view kName = "use_outdated";
+  const auto& global = args.cx().program->global_optargs();
+  const bool everywhere = std::any_of(global.begin(), global.end(), [&](const OptArg& o) { return o.name == kName; });
+  if (!everywhere && !args.has_optarg(kName)) return;
+  throw_logic("The `use_outdated` optarg is no longer supported.  Use the `read_mode` optarg instead.");
+}
+
 Value table(Args& args) {
   std::string database_name;
   const std::size_t name_at = args.size() - 1;
@@ -40,10 +48,7 @@ Value table(Args& args) {
   const std::string name = args.string(name_at);
   Args::blaming(args.node_of(name_at), [&] { check_name("Table", name); });
   check_read_mode(args, "read_mode");
-  if (args.has_optarg("use_outdated")) {
-    throw EvalError(ErrorCode::kQueryLogic, "The `use_outdated` optarg is no longer supported.  Use the `read_mode` optarg instead.",
-                    args.optarg_node("use_outdated"));
-  }
+  refuse_use_outdated(args);
   IdentifierFormat format = IdentifierFormat::kName;
   auto text = args.string_optarg("identifier_format");
   for (const OptArg& o : args.cx().program->global_optargs()) {
@@ -63,8 +68,8 @@ Value table(Args& args) {
 Value get(Args& args) {
   const Ref<Table> t = args.table(0);
   Datum key = args.datum(1);
-  // A key that cannot exist is an error of the query, found before anything is read.
-  to_primary_key(key);
+  // A key that cannot exist is an error of the query, found before anything is read; a system table just has no such row.
+  if (t->stored()) to_primary_key(key);
   return Value(ValueKind::kSingleSelection, make_ref<SingleSelection>(t, std::move(key)));
 }
 
@@ -75,7 +80,7 @@ Value get_all(Args& args) {
   for (std::size_t i = 1; i < args.size(); ++i) {
     const Datum key = args.datum(i);
     if (key.is_null()) throw EvalError(ErrorCode::kNonExistence, "Keys cannot be NULL.", args.node_of(i));
-    if (key.is(Type::kGeometry) && index != t->primary_key()) {
+    if (key.is(Type::kGeometry)) {
       throw EvalError(ErrorCode::kQueryLogic,
                       "Cannot use a geospatial index with `get_all`. Use `get_intersecting` instead.", args.node_of(i));
     }

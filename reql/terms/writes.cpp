@@ -64,7 +64,8 @@ class Inserter {
     }
     Datum row = document;
     auto key = document.get(primary_key_);
-    if (!key) {
+    const bool key_generated = !key;
+    if (key_generated) {
       key = Datum::string(random_uuid());
       ObjectBuilder with_key(document);
       with_key.set(primary_key_, *key);
@@ -72,7 +73,7 @@ class Inserter {
       stats_.add_generated_key(*key);
     }
     bytes_ += row.encoded_size();
-    rows_.push_back({std::move(*key), std::move(row)});
+    rows_.push_back({std::move(*key), std::move(row), key_generated});
     if (rows_.size() >= RowWriter::kStepRows || bytes_ >= RowWriter::kStepBytes) flush();
   }
 

@@ -221,8 +221,10 @@ void RowWriter::write(std::vector<RowWriteRequest>& rows) {
   if (!stored) {
     for (const RowWriteRequest& row : rows) {
       RowOutcome outcome;
-      const auto update = [&](Context& cx, const Datum& old_row) { return update_(cx, row, old_row); };
-      capture_error(outcome, [&] { outcome = table_->write_row(cx_, row.key, update); });
+      const auto update = [&](Context& cx, const Datum& old_row) {
+        return checked(cx, old_row, update_(cx, row, old_row), row.key);
+      };
+      capture_error(outcome, [&] { outcome = table_->write_row(cx_, row.key, row.key_generated, update); });
       stats_.add(cx_, outcome);
     }
     return;

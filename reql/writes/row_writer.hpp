@@ -16,8 +16,9 @@ namespace reqld::reql {
 class Args;
 
 struct RowWriteRequest {
-  Datum key;       ///< value of the primary key
-  Datum document;  ///< what is to be written, where that is known for each row
+  Datum key;                   ///< value of the primary key
+  Datum document;              ///< what is to be written, where that is known for each row
+  bool key_generated = false;  ///< nobody has given it
   // Set by RowWriter:
   std::string encoded_key;
   std::optional<std::string> key_error;  ///< why `key` cannot be a key

@@ -87,6 +87,14 @@ TEST_CASE("a profile shows writes and sorts") {
   CHECK(outline(t.profile("[41,[" + kTable + R"(,"a"]])")).find("Sorting in-memory") != std::string::npos);
 }
 
+TEST_CASE("a profile outlives the functions that it names: a write hook's is gone with the write") {
+  WithRows t;
+  const std::string hook = R"([69,[[2,[1,2,3]],[35,[[10,[3]],{"by":[170,[[10,[1]],"primary_key"]]}]]]])";
+  t.process.value("[189,[" + kTable + "," + hook + "]]");
+  CHECK(outline(t.profile("[56,[" + kTable + R"(,{"id":9}]])"))
+            .starts_with("insert(table(datum), datum, Perform write(merge(var, make_obj(bracket("));
+}
+
 TEST_CASE("only who asks for a profile gets one, with the first reply, and errors have none") {
   WithRows t;
   const auto plain = t.process.query("[1,[24,[1,2]],{}]");
