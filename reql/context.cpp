@@ -9,10 +9,10 @@
 
 namespace reqld::reql {
 
-void Cancellation::request() {
+void Cancellation::request(By by) {
   std::function<void()> listener;
   const std::lock_guard lock(mutex_);
-  requested_.store(true);
+  if (!requested()) by_.store(by);
   listener = std::move(listener_);
   listener_ = nullptr;
   if (listener) listener();
@@ -20,7 +20,7 @@ void Cancellation::request() {
 
 void Cancellation::set_listener(std::function<void()> listener) {
   const std::lock_guard lock(mutex_);
-  if (requested_) {
+  if (requested()) {
     listener();
   } else {
     listener_ = std::move(listener);
@@ -80,7 +80,9 @@ void set_query_stack_limit(const char* limit) {
 
 void Context::check_in() {
   if (cancellation && cancellation->requested()) {
-    throw EvalError(ErrorCode::kInternal, "Query terminated by a STOP or a closed connection.");
+    const bool by_client = cancellation->by() == Cancellation::By::kClient;
+    throw EvalError(ErrorCode::kInternal, by_client ? "Query terminated by a STOP or a closed connection."
+                                                    : "Query terminated by the `rethinkdb.jobs` table.");
   }
   // Looking at the clock costs more than most of what happens between two calls.
   if (suspender && (++checks_ & 7) == 0) make_room();

@@ -40,16 +40,23 @@ struct GlobalOptions {
 /// Set once from any thread; whoever waits is told.
 class Cancellation {
  public:
-  bool requested() const { return requested_.load(std::memory_order_relaxed); }
-  /// Marks it, and calls the present listener once.
-  void request();
+  enum class By : std::uint8_t {
+    kNobody,
+    kClient,     ///< STOP, or the connection is gone
+    kJobsTable,  ///< somebody deleted the query's row in `jobs`
+  };
+
+  bool requested() const { return by() != By::kNobody; }
+  By by() const { return by_.load(std::memory_order_relaxed); }
+  /// Marks it, unless that has happened, and calls the present listener once.
+  void request(By by);
   /// `listener` is called by `request` (at once when that has happened already) until cleared. One at a time. A cleared
   /// listener is not running any more when `clear_listener` returns.
   void set_listener(std::function<void()> listener);
   void clear_listener();
 
  private:
-  std::atomic<bool> requested_{false};
+  std::atomic<By> by_{By::kNobody};
   std::mutex mutex_;
   std::function<void()> listener_;
 };

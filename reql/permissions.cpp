@@ -5,13 +5,13 @@
 #include "reql/feeds/hub.hpp"
 #include "reql/storage_call.hpp"
 #include "reql/system_tables/system_table.hpp"
+#include "reql/users.hpp"
 
 namespace reqld::reql {
 
 namespace {
 
 constexpr const char* kCollection = "permissions";
-constexpr std::string_view kAdmin = "admin";
 constexpr char kSeparator = '/';
 
 // A user's name may hold anything: the ids, which do not, come first.

@@ -128,7 +128,7 @@ class Printer {
       text += '{';
       for (std::size_t i = 0; i < node.optargs.size(); ++i) {
         if (i) text += ", ";
-        text += camel_case(node.optargs[i].name) + ": ";
+        text += '"' + camel_case(node.optargs[i].name) + "\": ";
         term(*node.optargs[i].value, false);
       }
       text += '}';

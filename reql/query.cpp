@@ -70,9 +70,9 @@ class QuerySuspender : public Suspender {
     const Away away(*this);
     inner_.move_to_pool();
   }
-  void gather(const storage::RowPlace& row) override {
+  storage::Reader* gather(const storage::RowPlace& row) override {
     const Away away(*this);
-    inner_.gather(row);
+    return inner_.gather(row);
   }
   const char* stack_floor() const override { return inner_.stack_floor(); }
   void yield() override {
@@ -125,7 +125,7 @@ class QueryRun : public Query {
       running_.client = &client_;
       running_.program = program_;
       running_.started = std::chrono::steady_clock::now();
-      running_.cancel = [this] { cancel(); };
+      running_.cancel = [this] { cancellation_.request(Cancellation::By::kJobsTable); };
       engine.running().add(running_);
     } catch (const QueryError& e) {
       parse_error_ = error_reply(e.type(), ErrorCode::kNone, e.what(), e.backtrace());
@@ -163,7 +163,7 @@ class QueryRun : public Query {
 
   bool ready(std::function<void()> wake) override { return !stream_ || stream_->ready(wake); }
 
-  void cancel() override { cancellation_.request(); }
+  void cancel() override { cancellation_.request(Cancellation::By::kClient); }
 
  private:
   template <typename F>

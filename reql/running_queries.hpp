@@ -31,7 +31,7 @@ class RunningQuery {
   const ClientInfo* client = nullptr;
   Ref<const Program> program;
   std::chrono::steady_clock::time_point started;
-  std::function<void()> cancel;
+  std::function<void()> cancel;  ///< for the jobs table
 
  private:
   friend class RunningQueries;

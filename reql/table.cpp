@@ -218,10 +218,14 @@ class StoredTable : public Table {
   Datum get(Context& cx, const Datum& key) override {
     require_read(cx);
     const std::string primary_key = to_primary_key(key);
-    if (cx.suspender) cx.suspender->gather({info_.get(), primary_key});
+    storage::Reader* reader = cx.suspender ? cx.suspender->gather({info_.get(), primary_key}) : nullptr;
     const ProfiledTask task(cx.profile, kPointRead);
-    auto row = cx.database().reader()->get(*info_, primary_key);
-    return row ? std::move(*row) : Datum();
+    std::unique_ptr<storage::Reader> own;
+    if (reader == nullptr) {
+      own = cx.database().reader();
+      reader = own.get();
+    }
+    return reader->get(*info_, primary_key).value_or(Datum());
   }
   std::uint64_t count(Context& cx) override {
     require_read(cx);
@@ -377,7 +381,10 @@ class LookupStream : public Stream {
   ChangeSource change_source() const override {
     ChangeSource watched;
     watched.table = table_->stored();
-    if (!watched.table) return Stream::change_source();
+    if (!watched.table) {
+      watched.kind = ChangeSource::Kind::kSystem;
+      watched.system_table = table_;
+    }
     if (index_ != table_->primary_key()) watched.index = index_;
     watched.bounds = {key_, key_, false, false};
     return watched;

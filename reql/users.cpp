@@ -11,8 +11,6 @@ namespace reqld::reql {
 
 namespace {
 
-constexpr const char* kAdmin = "admin";
-
 User decode_user(const std::string& name, const Datum& record) {
   const auto salt = record.get("salt");
   if (!salt) return {name, hash_password("")};

@@ -25,6 +25,9 @@ struct User {
   StoredPassword password;
 };
 
+/// Exists always and may do everything.
+inline constexpr const char* kAdmin = "admin";
+
 inline constexpr std::uint32_t kDefaultIterations = 4096;
 
 /// Derives what is kept. An empty text takes one iteration: it protects nothing.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -37,12 +38,17 @@ class StorageError : public std::runtime_error {
 /// A counter that all copies share, so that an immutable catalog shows how far a build has come.
 class Progress {
  public:
-  std::uint64_t rows() const { return rows_->load(std::memory_order_relaxed); }
+  std::uint64_t rows() const { return state_->rows.load(std::memory_order_relaxed); }
   operator std::uint64_t() const { return rows(); }  // NOLINT: reads like a number
-  void set(std::uint64_t rows) const { rows_->store(rows, std::memory_order_relaxed); }
+  void set(std::uint64_t rows) const { state_->rows.store(rows, std::memory_order_relaxed); }
+  std::chrono::duration<double> age() const { return std::chrono::steady_clock::now() - state_->began; }
 
  private:
-  std::shared_ptr<std::atomic<std::uint64_t>> rows_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+  struct State {
+    std::atomic<std::uint64_t> rows{0};
+    const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 /// What makes the keys of a secondary index; `reql` implements it, storage only calls it. Thread-safe.
@@ -107,6 +113,7 @@ struct Catalog {
   std::map<std::string, std::shared_ptr<const DbInfo>> dbs;  ///< by name
   TableSet tables;
   const DbInfo* db(const std::string& name) const;
+  const DbInfo* db_by_id(std::string_view id) const;
   std::shared_ptr<const TableInfo> table(const DbInfo& db, const std::string& name) const;
 };
 

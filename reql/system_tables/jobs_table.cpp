@@ -1,35 +1,43 @@
-// jobs: queries and index builds under way. Deleting the row of a query ends it.
+// jobs: queries and index builds under way. Deleting the row of a query ends it. Users other than `admin` see their own
+// queries only.
 
 #include "datum/json.hpp"
 #include "reql/error.hpp"
 #include "reql/print.hpp"
 #include "reql/running_queries.hpp"
 #include "reql/system_tables/system_table.hpp"
+#include "reql/users.hpp"
 #include "reql/uuid.hpp"
 
 namespace reqld::reql {
 
 namespace {
 
-Datum make_row(Context& cx, std::string_view type, const std::string& id, double seconds, Datum info) {
+using Seconds = std::chrono::duration<double>;
+
+Datum make_row(const std::string& server, std::string_view type, const std::string& id, Seconds age, Datum info) {
   ObjectBuilder row;
   row.set("id", Datum::array({Datum::string(type), Datum::string(id)}));
   row.set("type", Datum::string(type));
-  row.set("duration_sec", Datum::number(seconds));
-  row.set("servers", Datum::array({Datum::string(cx.engine().options().server_name)}));
+  row.set("duration_sec", Datum::number(age.count()));
+  row.set("servers", Datum::array({Datum::string(server)}));
   row.set("info", std::move(info));
   return row.finish();
 }
 
-Datum query_row(Context& cx, RunningQuery& query) {
+Datum query_row(const std::string& server, RunningQuery& query) {
   if (query.id.empty()) query.id = random_uuid();
   ObjectBuilder info;
   info.set("client_address", Datum::string(query.client->peer_host));
   info.set("client_port", Datum::number(query.client->peer_port));
   info.set("user", Datum::string(query.client->user));
   info.set("query", Datum::string(print_query(*query.program->root())));
-  const std::chrono::duration<double> age = std::chrono::steady_clock::now() - query.started;
-  return make_row(cx, "query", query.id, age.count(), info.finish());
+  return make_row(server, "query", query.id, std::chrono::steady_clock::now() - query.started, info.finish());
+}
+
+std::string database_name(const storage::Catalog& catalog, const storage::TableInfo& table) {
+  const storage::DbInfo* const db = catalog.db_by_id(table.db_id);
+  return db != nullptr ? db->name : std::string();
 }
 
 class JobsTable : public SystemTable {
@@ -55,18 +63,26 @@ class JobsTable : public SystemTable {
 
  protected:
   std::vector<Datum> rows(Context& cx) override {
+    const EngineOptions& options = cx.engine().options();
+    const bool by_id = format() == IdentifierFormat::kUuid;
+    const std::string& server = by_id ? options.server_id : options.server_name;
+    const std::string& user = cx.client().user;
     std::vector<Datum> out;
-    cx.engine().running().for_each([&](RunningQuery& query) { out.push_back(query_row(cx, query)); });
+    cx.engine().running().for_each([&](RunningQuery& query) {
+      if (user == kAdmin || user == query.client->user) out.push_back(query_row(server, query));
+    });
+    if (user != kAdmin) return out;
     const auto catalog = cx.database().catalog();
     for (const auto& table : catalog->tables) {
       for (const auto& [name, index] : table->indexes) {
         if (index->ready) continue;
         ObjectBuilder info;
-        info.set("table", Datum::string(table->name));
+        info.set("db", Datum::string(by_id ? table->db_id : database_name(*catalog, *table)));
+        info.set("table", Datum::string(by_id ? table->id : table->name));
         info.set("index", Datum::string(name));
         const auto rows_in_all = static_cast<double>(cx.database().reader()->count(*table));
         info.set("progress", Datum::number(rows_in_all == 0 ? 0 : static_cast<double>(index->built_rows.rows()) / rows_in_all));
-        out.push_back(make_row(cx, "index_construction", index->id, 0, info.finish()));
+        out.push_back(make_row(server, "index_construction", index->id, index->built_rows.age(), info.finish()));
       }
     }
     return out;

@@ -10,8 +10,6 @@ namespace reqld::reql {
 
 namespace {
 
-constexpr const char* kAdmin = "admin";
-
 bool is_uuid(const Datum& d) {
   if (!d.is(Type::kString)) return false;
   const std::string_view s = d.as_string();
@@ -88,9 +86,7 @@ class PermissionsTable : public SystemTable {
       out.database = std::string(kSystemDatabase);
       if (!scope.table.empty()) out.table = system_table_name(scope.table);
     } else {
-      for (const auto& [name, db] : catalog->dbs) {
-        if (db->id == scope.database) out.database = name;
-      }
+      if (const storage::DbInfo* db = catalog->db_by_id(scope.database)) out.database = db->name;
       if (!scope.table.empty()) {
         if (const auto table = catalog->tables.by_id(scope.table)) out.table = table->name;
       }

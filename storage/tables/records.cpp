@@ -1,5 +1,6 @@
 #include "storage/tables/records.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "datum/key_codec.hpp"
@@ -287,6 +288,11 @@ std::shared_ptr<const Catalog> load_catalog(const View& view, SharedParts& parts
 
 const DbInfo* Catalog::db(const std::string& name) const {
   const auto it = dbs.find(name);
+  return it == dbs.end() ? nullptr : it->second.get();
+}
+
+const DbInfo* Catalog::db_by_id(std::string_view id) const {
+  const auto it = std::find_if(dbs.begin(), dbs.end(), [&](const auto& entry) { return entry.second->id == id; });
   return it == dbs.end() ? nullptr : it->second.get();
 }
 

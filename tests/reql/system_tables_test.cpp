@@ -149,3 +149,72 @@ TEST_CASE("logs has the lines of the log, and its feed new ones at once") {
   CHECK(change->get("new_val")->get("message")->as_string() == "second");
   CHECK(!feed.poll());
 }
+
+namespace {
+
+const std::string kJobs = system_table("jobs");
+
+/// Queries of another user than `admin`, who may read the jobs table.
+struct WithAnn {
+  WithAnn() {
+    process.value("[56,[" + system_table("users") + R"(,{"id":"ann","password":false}]])");
+    process.value("[188,[" + kJobs + R"(,"ann",{"read":true,"write":true}]])");
+  }
+  Datum as_ann(const std::string& term) {
+    const auto query = make_query(process.engine(), ann, "[1," + term + ",{}]");
+    const Reply reply = query->start(process.suspender());
+    return parse_json("[" + reply.rows + "]");
+  }
+  InProcess process;
+  ClientInfo ann{.user = "ann", .peer_host = "192.0.2.1", .peer_port = 1};
+};
+
+/// The id of the only job whose query has this in its text.
+Datum job_of(InProcess& process, std::string_view text) {
+  Datum found;
+  const Datum jobs = parse_json(process.value("[51,[" + kJobs + R"(,"array"]])"));
+  for (std::size_t i = 0; i < jobs.array_size(); ++i) {
+    const Datum query = field(jobs.at(i), "info", "query");
+    if (query.as_string().find(text) == std::string_view::npos) continue;
+    CHECK(found.is_null());
+    found = *jobs.at(i).get("id");
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("jobs shows users their own queries only, and admin all") {
+  WithAnn with;
+  InProcess& process = with.process;
+  process.value(R"([60,["t"],{"durability":"soft"}])");
+  const auto feed = process.query("[1,[152,[" + kTable + "]],{}]");
+  (void)feed->start(process.suspender());
+  CHECK(!job_of(process, "changes()").is_null());
+  const Datum own = with.as_ann(kJobs);
+  REQUIRE(own.array_size() == 1);
+  CHECK(field(own.at(0), "info", "user") == Datum::string("ann"));
+  CHECK(to_json(field(own.at(0), "info", "query")) == R"x("r.db(\"rethinkdb\").table(\"jobs\")")x");
+  // Nor can they be deleted by who does not see them.
+  const Datum deleted = with.as_ann("[54,[[16,[" + kJobs + "," + "[2," + to_json(job_of(process, "changes()")) + "]]]]]");
+  CHECK(to_json(deleted).find(R"("skipped":1)") != std::string::npos);
+  CHECK(!job_of(process, "changes()").is_null());
+}
+
+TEST_CASE("a query whose job is deleted ends with an error that says so") {
+  InProcess process;
+  process.value(R"([60,["t"],{"durability":"soft"}])");
+  const auto feed = process.query("[1,[152,[" + kTable + "]],{}]");
+  (void)feed->start(process.suspender());
+  process.value("[54,[[16,[" + kJobs + ",[2," + to_json(job_of(process, "changes()")) + "]]]]]");
+  const Reply reply = feed->next(process.suspender());
+  CHECK(reply.type == ReplyType::kRuntimeError);
+  CHECK(reply.rows == R"("Query terminated by the `rethinkdb.jobs` table.")");
+}
+
+TEST_CASE("jobs shows options as drivers write them") {
+  InProcess process;
+  const std::string jobs = R"([15,[[14,["rethinkdb"]],"jobs"],{"identifier_format":"uuid"}])";
+  const Datum text = parse_json(process.value("[170,[[170,[[45,[" + jobs + R"(,0]],"info"]],"query"]])"));
+  CHECK(text.as_string() == R"x(r.db("rethinkdb").table("jobs", {"identifierFormat": "uuid"}).nth(0)("info")("query"))x");
+}
