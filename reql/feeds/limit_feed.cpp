@@ -1,6 +1,7 @@
 // Changes of the first rows of an ordered range: order_by(index).limit(n), min and max.
 
 #include <algorithm>
+#include <optional>
 
 #include "datum/key_codec.hpp"
 #include "reql/error.hpp"
@@ -147,37 +148,58 @@ class LimitPart : public FeedPart {
     return items;
   }
 
-  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to,
-                       FeedOutput& out) {
-    const auto find = [](const std::vector<Item>& in, const Item& what) {
-      return std::find_if(in.begin(), in.end(), [&](const Item& i) { return i.key == what.key; });
+  // What a client must do, one step after the other, to turn `from` into `to`: offsets are those in what it has by then.
+  void emit_difference(Context& cx, const std::vector<Item>& from, const std::vector<Item>& to, FeedOutput& out) {
+    std::vector<const Item*> state;
+    for (const Item& item : from) state.push_back(&item);
+    const auto replace = [&](const Item* old_item, const Item* new_item) {
+      std::optional<std::size_t> old_offset, new_offset;
+      if (old_item != nullptr) {
+        const auto at = std::find(state.begin(), state.end(), old_item);
+        old_offset = static_cast<std::size_t>(at - state.begin());
+        state.erase(at);
+      }
+      if (new_item != nullptr) {
+        const auto at = std::upper_bound(state.begin(), state.end(), new_item,
+                                         [this](const Item* a, const Item* b) { return before(*a, *b); });
+        new_offset = static_cast<std::size_t>(at - state.begin());
+        state.insert(at, new_item);
+      }
+      emit(cx, old_item, old_offset, new_item, new_offset, out);
     };
-    std::vector<std::size_t> removed, added;
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const auto at = find(to, from[i]);
-      if (at == to.end()) {
-        removed.push_back(i);
-      } else if (!(at->value == from[i].value)) {
-        emit(cx, &from[i], i, &*at, static_cast<std::size_t>(at - to.begin()), out);
+
+    // Both are in the same order, and no two items have the same position.
+    std::vector<const Item*> removed, added;
+    for (std::size_t i = 0, j = 0; i < from.size() || j < to.size();) {
+      if (j == to.size() || (i < from.size() && before(from[i], to[j]))) {
+        removed.push_back(&from[i++]);
+      } else if (i == from.size() || before(to[j], from[i])) {
+        added.push_back(&to[j++]);
+      } else {
+        if (!(from[i].value == to[j].value)) replace(&from[i], &to[j]);
+        ++i, ++j;
       }
     }
-    for (std::size_t i = 0; i < to.size(); ++i) {
-      if (find(from, to[i]) == from.end()) added.push_back(i);
+    // A row that has moved.
+    for (const Item*& old_item : removed) {
+      const auto moved =
+          std::find_if(added.begin(), added.end(), [&](const Item* item) { return item->key == old_item->key; });
+      if (moved == added.end()) continue;
+      replace(old_item, *moved);
+      added.erase(moved);
+      old_item = nullptr;
     }
-    for (std::size_t i = 0; i < std::max(removed.size(), added.size()); ++i) {
-      const Item* old_item = i < removed.size() ? &from[removed[i]] : nullptr;
-      const Item* new_item = i < added.size() ? &to[added[i]] : nullptr;
-      emit(cx, old_item, old_item ? removed[i] : 0, new_item, new_item ? added[i] : 0, out);
-    }
+    std::erase(removed, nullptr);
+    for (std::size_t i = 0; i < std::max(removed.size(), added.size()); ++i)
+      replace(i < removed.size() ? removed[i] : nullptr, i < added.size() ? added[i] : nullptr);
   }
 
-  void emit(Context& cx, const Item* old_item, std::size_t old_offset, const Item* new_item,
-            std::size_t new_offset, FeedOutput& out) {
+  void emit(Context& cx, const Item* old_item, std::optional<std::size_t> old_offset, const Item* new_item,
+            std::optional<std::size_t> new_offset, FeedOutput& out) {
     const Datum old_val = old_item ? run_steps(cx, source_.later_steps, old_item->value) : Datum();
     const Datum new_val = new_item ? run_steps(cx, source_.later_steps, new_item->value) : Datum();
-    if (old_val == new_val) return;
-    out.push(change_element(options_, old_val, new_val, old_item ? std::optional(old_offset) : std::nullopt,
-                            new_item ? std::optional(new_offset) : std::nullopt));
+    if (old_val == new_val && !(options_.include_offsets && old_offset != new_offset)) return;
+    out.push(change_element(options_, old_val, new_val, old_offset, new_offset));
   }
 
   const ChangeSource source_;

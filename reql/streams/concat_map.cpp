@@ -44,6 +44,9 @@ class ConcatMapStream : public DerivedStream {
     }
   }
 
+ protected:
+  bool at_hand() const override { return current_ || at_ < rows_.size(); }
+
  private:
   Ref<Stream> open(Context& cx, const Datum& row) {
     const Value made = function_->call(cx, std::span<const Datum>(&row, 1));

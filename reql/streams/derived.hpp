@@ -15,12 +15,15 @@ class DerivedStream : public Stream {
   bool is_infinite() const override { return source_->is_infinite(); }
   FeedKind feed_kind() const override { return source_->feed_kind(); }
   bool includes_states() const override { return source_->includes_states(); }
-  bool ready(const std::function<void()>& wake) override { return source_->ready(wake); }
+  bool ready(const std::function<void()>& wake) final { return at_hand() || source_->ready(wake); }
   bool is_ordered() const override { return source_->is_ordered(); }
   bool may_revisit() const override { return source_->may_revisit(); }
 
  protected:
   explicit DerivedStream(Ref<Stream> source) : source_(std::move(source)) {}
+  /// Whether next() has something to say without reading the source. For those that keep rows from one call to the next: a
+  /// feed would not be asked for them before it has another change.
+  virtual bool at_hand() const { return false; }
   Stream& source() const { return *source_; }
 
  private:

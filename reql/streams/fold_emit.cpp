@@ -47,6 +47,11 @@ class FoldEmitStream : public DerivedStream {
     return true;
   }
 
+ protected:
+  bool at_hand() const override {
+    return pending_at_ < pending_.size() || at_ < rows_.size() || (ended_ && !finished_);
+  }
+
  private:
   void step(Context& cx, const Datum& row) {
     Datum following = functions_.combine->call2(cx, accumulator_, row);

@@ -37,6 +37,9 @@ class LookupJoinStream : public DerivedStream {
     return true;
   }
 
+ protected:
+  bool at_hand() const override { return at_ < keys_.size(); }
+
  private:
   // The next rows of the left side, their keys, and by primary key their partners: from one snapshot.
   void read(Context& cx, const BatchLimits& limits) {

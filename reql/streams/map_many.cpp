@@ -15,9 +15,11 @@ class MapManyStream : public Stream {
   }
 
   bool next(Context& cx, const BatchLimits& limits, Batch& out) override {
-    std::size_t rows = std::min(limits.max_rows, kMaxRows);
+    const std::size_t most = std::min(limits.max_rows, kMaxRows);
+    std::size_t rows = most;
     for (Input& input : inputs_) {
-      fill(cx, input, rows, limits);
+      // A feed begins with the first look at it, whether the others have rows or not.
+      fill(cx, input, input.stream->feed_kind() == FeedKind::kNone ? rows : most, limits);
       rows = std::min(rows, input.rows.size() - input.at);
     }
     Batch arguments(inputs_.size());
@@ -38,6 +40,11 @@ class MapManyStream : public Stream {
       if (i.stream->feed_kind() != FeedKind::kNone) return i.stream->feed_kind();
     }
     return FeedKind::kNone;
+  }
+  bool ready(const std::function<void()>& wake) override {
+    // One after the other: rows are made when all have come.
+    return std::all_of(inputs_.begin(), inputs_.end(),
+                       [&](const Input& i) { return i.at < i.rows.size() || i.ended || i.stream->ready(wake); });
   }
   bool may_revisit() const override {
     return std::any_of(inputs_.begin(), inputs_.end(), [](const Input& i) { return i.stream->may_revisit(); });

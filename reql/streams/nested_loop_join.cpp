@@ -22,6 +22,7 @@ class NestedLoopJoinStream : public DerivedStream {
           if (left_ended_) return false;
           if (out.size() > before) return true;
           read_left(cx, limits);
+          if (left_rows_.empty() && !left_ended_) return true;
           continue;
         }
         right_stream_ = open_right(cx);
@@ -55,6 +56,9 @@ class NestedLoopJoinStream : public DerivedStream {
     return true;
   }
   bool is_ordered() const override { return false; }
+
+ protected:
+  bool at_hand() const override { return right_stream_ || at_ < left_rows_.size(); }
 
  private:
   static bool truth(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }

@@ -44,10 +44,12 @@ class SliceStream : public DerivedStream {
     watched.limit = static_cast<std::size_t>(to_);
     return watched;
   }
-  bool ready(const std::function<void()>& wake) override { return at_ >= to_ || DerivedStream::ready(wake); }
   void expect_at_most(std::size_t rows) override {
     if (rows < kToTheEnd - from_) source().expect_at_most(from_ + rows);
   }
+
+ protected:
+  bool at_hand() const override { return at_ >= to_; }
 
  private:
   void skip(Context& cx, const BatchLimits& limits) {

@@ -55,6 +55,9 @@ class StepStream : public DerivedStream {
     if (step_->is_one_to_one()) source().expect_at_most(rows);
   }
 
+ protected:
+  bool at_hand() const override { return !surplus_.empty(); }
+
  private:
   const Ref<RowStep> step_;
   Batch surplus_;

@@ -98,6 +98,122 @@ TEST_CASE("squashing by a time gathers what comes meanwhile") {
   CHECK(text(feed.next()) == R"({"new_val":{"id":1,"v":6},"old_val":{"id":1,"v":5}})");
 }
 
+TEST_CASE("a change that is kept from one fetch to the next does not wait for another change") {
+  const std::string feed = changes();
+  const std::string v = R"([170,[[170,[[10,[1]],"new_val"]],"v"]])";
+  const std::string positive = "[69,[[2,[1]],[21,[" + v + ",0]]]]";
+  const struct {
+    const char* what;
+    std::string term;
+    int of_each;  ///< elements for one change
+  } feeds[] = {
+      {"filter", "[39,[" + feed + "," + positive + "]]", 1},
+      {"get_field", "[31,[[31,[" + feed + R"(,"new_val"]],"v"]])", 1},
+      {"concat_map", "[40,[" + feed + ",[69,[[2,[1]],[65,[[21,[" + v + ",0]],[2,[1,2,3]],[2,[]]]]]]]]", 3},
+      {"eq_join", "[50,[" + feed + ",[69,[[2,[1]],[65,[[21,[" + v + ",0]]," + v + ",0]]]]," + kTable + R"(],{"index":"v"}])", 1},
+      {"inner_join", "[48,[" + feed + ",[2,[1,2]],[69,[[2,[1,2]],[21,[" + v + ",0]]]]]]", 2},
+      {"fold", "[187,[" + feed + ",0,[69,[[2,[3,4]],0]]],{\"emit\":[69,[[2,[5,1,6]],[65,[[21,[" + v + ",0]],[2,[1,2]],[2,[]]]]]]}]", 2},
+  };
+  for (const auto& [what, term, of_each] : feeds) {
+    CAPTURE(what);
+    WithTable t;
+    FeedClient client(t.process, term, R"("max_batch_rows":1)");
+    CHECK(!client.poll());
+    t.process.value(insert(R"({"id":1,"v":-5})"));
+    client.next(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+    t.process.value(insert(R"([2,[{"id":2,"v":1},{"id":3,"v":2},{"id":4,"v":3}]])"));
+    for (int i = 0; i < 3 * of_each; ++i)
+      CHECK(client.next(std::chrono::steady_clock::now() + std::chrono::seconds(20)));
+    CHECK(!client.poll());
+    CHECK(!client.error());
+  }
+}
+
+namespace {
+
+/// What a client has that applies the offsets of an ordered feed, one change after the other.
+class OrderedRows {
+ public:
+  void apply(const Datum& change) {
+    const Datum old_offset = change.get("old_offset").value_or(Datum());
+    const Datum new_offset = change.get("new_offset").value_or(Datum());
+    if (!old_offset.is_null()) {
+      const auto at = static_cast<std::size_t>(old_offset.as_integer());
+      REQUIRE_MESSAGE(at < rows_.size(), to_json(change));
+      CHECK_MESSAGE(rows_[at] == *change.get("old_val"), to_json(change));
+      rows_.erase(rows_.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    if (!new_offset.is_null()) {
+      const auto at = static_cast<std::size_t>(new_offset.as_integer());
+      REQUIRE_MESSAGE(at <= rows_.size(), to_json(change));
+      rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(at), *change.get("new_val"));
+    }
+  }
+  std::string json() const { return to_json(Datum::array(rows_)); }
+
+ private:
+  std::vector<Datum> rows_;
+};
+
+}  // namespace
+
+TEST_CASE("offsets can be applied one after the other, also when a write changes many of the first rows") {
+  for (const std::string field : {"", "w"}) {
+    CAPTURE(field);
+    WithTable t;
+    for (int i = 0; i < 12; ++i) {
+      const std::string id = std::to_string(i);
+      t.process.value(insert(R"({"id":)" + id + R"(,"v":)" + std::to_string(i / 3) + R"(,"w":)" + std::to_string(i % 2) + "}"));
+    }
+    std::string ordered = "[41,[" + kTable + R"(],{"index":"v"}])";
+    if (!field.empty()) ordered = "[31,[" + ordered + ",\"" + field + "\"]]";
+    const std::string first = "[71,[" + ordered + ",5]]";
+    FeedClient client(t.process, changes(R"("include_offsets":true,"include_initial":true)", first));
+    OrderedRows present;
+    const auto expect_equal = [&] {
+      const std::string wanted = t.process.value("[51,[" + first + R"(,"array"]])");
+      while (const auto change = client.poll()) present.apply(*change);
+      for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+           present.json() != wanted && std::chrono::steady_clock::now() < end;) {
+        if (const auto change = client.next(end)) present.apply(*change);
+      }
+      CHECK(present.json() == wanted);
+    };
+    expect_equal();
+    const std::string lowest = "[78,[" + kTable + R"(,0],{"index":"v"}])";
+    for (const std::string& write : {
+             "[54,[" + lowest + "]]",                                                   // the first three
+             insert(R"([2,[{"id":20,"v":0,"w":1},{"id":21,"v":1,"w":0},{"id":22,"v":0,"w":0}]])"),
+             "[53,[" + lowest + R"(,{"v":9}]])",                                        // away
+             "[53,[[78,[" + kTable + R"(,9],{"index":"v"}],{"v":0}]])",                // and back
+             update(20, R"({"v":2})"), update(21, R"({"v":0})"), "[54,[" + kTable + "]]"}) {
+      CAPTURE(write);
+      t.process.value(write);
+      expect_equal();
+    }
+  }
+}
+
+TEST_CASE("get_all of a system table can be watched") {
+  WithTable t;
+  const std::string scratch = R"([15,[[14,["rethinkdb"]],"_debug_scratch"]])";
+  FeedClient client(t.process, changes(R"("include_initial":true)", "[78,[" + scratch + ",1,3]]"));
+  CHECK(!client.poll());
+  t.process.value("[56,[" + scratch + R"(,[2,[{"id":1},{"id":2},{"id":3}]]]])");
+  CHECK(text(client.next()) == R"({"new_val":{"id":1},"old_val":null})");
+  CHECK(text(client.next()) == R"({"new_val":{"id":3},"old_val":null})");
+  CHECK(!client.poll());
+}
+
+TEST_CASE("rows made of several feeds wait for all of them, and take no time meanwhile") {
+  WithTable t;
+  FeedClient client(t.process, "[38,[" + changes() + "," + changes() + ",[69,[[2,[1,2]],[2,[[10,[1]],[10,[2]]]]]]]]");
+  CHECK(!client.poll());
+  t.process.value(insert(R"([2,[{"id":1,"v":1},{"id":2,"v":2}]])"));
+  for (int i = 0; i < 2; ++i) CHECK(client.next());
+  CHECK(!client.poll());
+}
+
 TEST_CASE("a feed ends when its table or index is dropped") {
   WithTable t;
   FeedClient whole(t.process, changes());

@@ -91,8 +91,8 @@ TEST_CASE("a profile outlives the functions that it names: a write hook's is gon
   WithRows t;
   const std::string hook = R"([69,[[2,[1,2,3]],[35,[[10,[3]],{"by":[170,[[10,[1]],"primary_key"]]}]]]])";
   t.process.value("[189,[" + kTable + "," + hook + "]]");
-  CHECK(outline(t.profile("[56,[" + kTable + R"(,{"id":9}]])"))
-            .starts_with("insert(table(datum), datum, Perform write(merge(var, make_obj(bracket("));
+  CHECK(outline(t.profile("[56,[" + kTable + R"(,{"id":9}]])")) ==
+        "insert(table(datum), datum, Perform write(merge(make_obj(bracket(var, datum)), var))), Encoding the reply");
 }
 
 TEST_CASE("only who asks for a profile gets one, with the first reply, and errors have none") {

@@ -17,8 +17,9 @@ namespace reqld::reql {
 /// For one thread at a time.
 class FeedClient {
  public:
-  /// `term` is a feed. Errors come out of next().
-  FeedClient(InProcess& process, const std::string& term) : query_(process.query("[1," + term + ",{}]")) {
+  /// `term` is a feed. Errors come out of next(). `options` are those of the query, without braces.
+  FeedClient(InProcess& process, const std::string& term, const std::string& options = "")
+      : query_(process.query("[1," + term + ",{" + options + "}]")) {
     take(query_->start(suspender_));
   }
   ~FeedClient() { query_->cancel(); }
