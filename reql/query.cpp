@@ -70,9 +70,9 @@ class QuerySuspender : public Suspender {
     const Away away(*this);
     inner_.move_to_pool();
   }
-  storage::Reader* gather(const storage::RowPlace& row) override {
+  void gather(const storage::RowPlace& row) override {
     const Away away(*this);
-    return inner_.gather(row);
+    inner_.gather(row);
   }
   const char* stack_floor() const override { return inner_.stack_floor(); }
   void yield() override {

@@ -7,9 +7,8 @@
 #include <utility>
 
 namespace reqld::storage {
-class Reader;
 struct RowPlace;
-}  // namespace reqld::storage
+}
 
 namespace reqld::reql {
 
@@ -32,10 +31,8 @@ class Suspender {
   virtual const char* stack_floor() const = 0;
 
   /// The query will read `row` next. Where more queries of its thread are about to read one, it parks until all of them are
-  /// there, so that their places in memory are waited for together. `row` must stay as it is until this returns. Answers a
-  /// reader of what is committed now, which those queries share and which is valid until the query suspends again or ends;
-  /// nullptr: the query is to open its own.
-  virtual storage::Reader* gather(const storage::RowPlace& /*row*/) { return nullptr; }
+  /// there, so that their places in memory are waited for together. `row` must stay as it is until this returns.
+  virtual void gather(const storage::RowPlace& /*row*/) {}
 
   /// Lets other work of the same thread run: for long evaluations, at batch boundaries.
   virtual void yield() = 0;

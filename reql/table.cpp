@@ -218,14 +218,10 @@ class StoredTable : public Table {
   Datum get(Context& cx, const Datum& key) override {
     require_read(cx);
     const std::string primary_key = to_primary_key(key);
-    storage::Reader* reader = cx.suspender ? cx.suspender->gather({info_.get(), primary_key}) : nullptr;
+    if (cx.suspender) cx.suspender->gather({info_.get(), primary_key});
     const ProfiledTask task(cx.profile, kPointRead);
-    std::unique_ptr<storage::Reader> own;
-    if (reader == nullptr) {
-      own = cx.database().reader();
-      reader = own.get();
-    }
-    return reader->get(*info_, primary_key).value_or(Datum());
+    auto row = cx.database().reader()->get(*info_, primary_key);
+    return row ? std::move(*row) : Datum();
   }
   std::uint64_t count(Context& cx) override {
     require_read(cx);

@@ -37,15 +37,7 @@ class ReqlHost final : public QueryHost, private reql::ServerView {
     return reql::make_query(engine_, client, std::move(body));
   }
 
-  std::unique_ptr<storage::Reader> read_together(std::span<const storage::RowPlace> rows) override {
-    try {
-      std::unique_ptr<storage::Reader> reader = engine_.database().reader();
-      if (rows.size() > 1) reader->prefetch(rows);
-      return reader;
-    } catch (const std::exception&) {
-      return nullptr;  // each will find out by itself, and answer with the error
-    }
-  }
+  void prefetch(std::span<const storage::RowPlace> rows) override { engine_.database().reader()->prefetch(rows); }
 
   protocol::Credentials credentials(const std::string& user) override {
     auto stored = engine_.scram_credentials(user);

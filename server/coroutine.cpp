@@ -165,11 +165,6 @@ void Coroutine::resume() {
   }
 }
 
-void Coroutine::go_on_reading(storage::Reader* reader) {
-  reader_ = reader;
-  resume();
-}
-
 void Coroutine::finish() {
   Job* const job = std::exchange(job_, nullptr);
   owner_.coroutine_free(*this);
@@ -209,11 +204,10 @@ void Coroutine::move_to_pool() {
   leave(Exit::kToPool);
 }
 
-storage::Reader* Coroutine::gather(const storage::RowPlace& row) {
-  if (on_pool_ || !owner_.gathers()) return nullptr;
+void Coroutine::gather(const storage::RowPlace& row) {
+  if (on_pool_ || !owner_.gathers()) return;
   next_row_ = &row;
   leave(Exit::kGathered);
-  return reader_;
 }
 
 const char* Coroutine::stack_floor() const {

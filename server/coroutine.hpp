@@ -36,8 +36,8 @@ class CoroutineOwner {
   /// Whether a job that is about to read a row should wait for others that are too. On the coroutine, on the home loop's
   /// thread.
   virtual bool gathers() const { return false; }
-  /// It does, until the owner calls go_on_reading(): within this turn of the loop. Only where gathers() said so; on the home
-  /// loop's thread.
+  /// It does, until the owner resumes it: within this turn of the loop. Only where gathers() said so; on the home loop's
+  /// thread.
   virtual void gathered(Coroutine& /*coroutine*/, const storage::RowPlace& /*row*/) {}
 
  protected:
@@ -63,13 +63,11 @@ class Coroutine final : public reql::Suspender, public Message, public PoolTask 
 
   /// Goes on after a suspension. On the home loop or on a worker thread, as it was told.
   void resume();
-  /// The same after CoroutineOwner::gathered(). `reader` is what gather() answers.
-  void go_on_reading(storage::Reader* reader);
 
   // reql::Suspender, called on the coroutine.
   void await(const std::function<void(std::function<void()> resume)>& start) override;
   void move_to_pool() override;
-  storage::Reader* gather(const storage::RowPlace& row) override;
+  void gather(const storage::RowPlace& row) override;
   const char* stack_floor() const override;
   void yield() override;
   bool can_share() const override { return on_pool_ && pool_.has_free_thread(); }
@@ -98,7 +96,6 @@ class Coroutine final : public reql::Suspender, public Message, public PoolTask 
   std::unique_ptr<Context> context_;
   Job* job_ = nullptr;
   const storage::RowPlace* next_row_ = nullptr;  ///< while it waits in gather()
-  storage::Reader* reader_ = nullptr;            ///< what that will answer
   std::atomic<Wait> wait_{Wait::kStarting};
   Exit exit_ = Exit::kFinished;
   bool on_pool_ = false;

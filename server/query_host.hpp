@@ -21,9 +21,8 @@ class QueryHost {
   /// See reql::make_query. `client` stays valid for the life of the query.
   virtual std::unique_ptr<reql::Query> make_query(const reql::ClientInfo& client, std::string body) = 0;
 
-  /// A reader of what is committed now for queries of the calling thread, which will read these rows next: their places in
-  /// memory are asked for together. nullptr: each is to open its own. Must not block.
-  virtual std::unique_ptr<storage::Reader> read_together(std::span<const storage::RowPlace> rows) = 0;
+  /// A hint that queries of the calling thread will read these rows next. Must not block.
+  virtual void prefetch(std::span<const storage::RowPlace> /*rows*/) {}
 
   /// What is stored of a user's password. Must not block.
   virtual protocol::Credentials credentials(const std::string& user) = 0;

@@ -159,10 +159,10 @@ void Reactor::gathered(Coroutine& coroutine, const storage::RowPlace& row) {
 
 void Reactor::read_gathered() {
   do {
-    const std::unique_ptr<storage::Reader> reader = host_.read_together(gathered_rows_);
+    if (gathered_.size() > 1) host_.prefetch(gathered_rows_);
     gathered_rows_.clear();
     std::swap(gathered_, resuming_);
-    for (Coroutine* coroutine : resuming_) coroutine->go_on_reading(reader.get());
+    for (Coroutine* coroutine : resuming_) coroutine->resume();
     resuming_.clear();
   } while (gathered_.size() == storage::kPrefetchKeys);
 }

@@ -138,16 +138,15 @@ class FakeHost final : public QueryHost {
   std::string server_id() const override { return "00000000-0000-4000-8000-000000000001"; }
   std::string server_name() const override { return "fake"; }
 
-  std::unique_ptr<storage::Reader> read_together(std::span<const storage::RowPlace> rows) override {
+  void prefetch(std::span<const storage::RowPlace> rows) override {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string>& keys = read_together_.emplace_back();
+    std::vector<std::string>& keys = prefetched_.emplace_back();
     for (const storage::RowPlace& row : rows) keys.emplace_back(row.key);
-    return nullptr;
   }
   /// The keys of each time since the last call.
-  std::vector<std::vector<std::string>> take_read_together() {
+  std::vector<std::vector<std::string>> take_prefetched() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(read_together_, {});
+    return std::exchange(prefetched_, {});
   }
 
   /// One more row on every feed.
@@ -184,7 +183,7 @@ class FakeHost final : public QueryHost {
   std::mutex mutex_;
   std::set<FakeQuery*> queries_;
   std::string last_user_;
-  std::vector<std::vector<std::string>> read_together_;
+  std::vector<std::vector<std::string>> prefetched_;
   std::atomic<std::size_t> blocked_{0};
   std::atomic<std::size_t> waiting_feeds_{0};
   std::atomic<std::size_t> cancels_{0};
