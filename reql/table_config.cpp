@@ -19,6 +19,10 @@ std::int64_t shard_count(const storage::TableInfo& table) {
 
 namespace {
 
+Datum server_as(const Engine& engine, IdentifierFormat format) {
+  return Datum::string(format == IdentifierFormat::kName ? engine.options().server_name : engine.options().server_id);
+}
+
 // This process is the whole cluster: every shard is here.
 Datum repeated(const Datum& shard, const storage::TableInfo& table) {
   ArrayBuilder shards;
@@ -28,8 +32,9 @@ Datum repeated(const Datum& shard, const storage::TableInfo& table) {
 
 }  // namespace
 
-Datum table_status(const Engine& engine, const std::string& db_name, const storage::TableInfo& table, bool all_replicas_ready) {
-  const Datum server = Datum::string(engine.options().server_name);
+Datum table_status(const Engine& engine, const std::string& db_name, const storage::TableInfo& table, bool all_replicas_ready,
+                   IdentifierFormat format) {
+  const Datum server = server_as(engine, format);
   ObjectBuilder replica;
   replica.set("server", server);
   replica.set("state", Datum::string("ready"));
@@ -43,25 +48,25 @@ Datum table_status(const Engine& engine, const std::string& db_name, const stora
   }
   ObjectBuilder out;
   out.set("id", Datum::string(table.id));
-  out.set("db", Datum::string(db_name));
+  out.set("db", Datum::string(format == IdentifierFormat::kName ? db_name : table.db_id));
   out.set("name", Datum::string(table.name));
-  out.set("raft_leader", server);
+  out.set("raft_leader", server_as(engine, IdentifierFormat::kName));  // as recorded
   out.set("shards", repeated(shard.finish(), table));
   out.set("status", status.finish());
   return out.finish();
 }
 
-Datum table_config(const Engine& engine, const std::string& db_name, const storage::TableInfo& table) {
+Datum table_config(const Engine& engine, const std::string& db_name, const storage::TableInfo& table, IdentifierFormat format) {
   ObjectBuilder out;
   out.set("id", Datum::string(table.id));
-  out.set("db", Datum::string(db_name));
+  out.set("db", Datum::string(format == IdentifierFormat::kName ? db_name : table.db_id));
   out.set("name", Datum::string(table.name));
   out.set("primary_key", Datum::string(table.primary_key));
   out.set("durability", Datum::string(table.durability == storage::Durability::kHard ? "hard" : "soft"));
   ArrayBuilder indexes;
   for (const auto& [name, index] : table.indexes) indexes.add(Datum::string(name));
   out.set("indexes", indexes.finish());
-  const Datum server = Datum::string(engine.options().server_name);
+  const Datum server = server_as(engine, format);
   ObjectBuilder shard;
   shard.set("primary_replica", server);
   shard.set("replicas", Datum::array({server}));

@@ -306,10 +306,10 @@ class Database {
 
   // Catalog changes: hard, answered through `done`, visible in catalog() before that. kExists/kNotFound name
   // what.
-  virtual void create_db(const std::string& name, Done done) = 0;
+  virtual void create_db(DbInfo db, Done done) = 0;  ///< an empty id is filled in
   virtual void drop_db(const Uuid& db, Done done) = 0;  ///< with its tables
   virtual void rename_db(const Uuid& db, const std::string& name, Done done) = 0;
-  /// `table.id` and spaces are filled in by storage.
+  /// An empty `table.id`, and spaces, are filled in by storage.
   virtual void create_table(const Uuid& db, TableInfo table, Done done) = 0;
   virtual void drop_table(const Uuid& table,
                           Done done) = 0;  ///< returns at once; space is reclaimed in the background

@@ -1,4 +1,4 @@
-// db_config and table_config: what exists, and how it is set up.
+// db_config and table_config: what exists, and how it is set up. A row that is inserted makes a database or table.
 
 #include "datum/json.hpp"
 #include "reql/error.hpp"
@@ -30,6 +30,16 @@ std::string text_field(const std::string& table, const Datum& row, std::string_v
   return std::string(field->as_string());
 }
 
+[[noreturn]] void refuse_given_key(const std::string& what, const std::string& table) {
+  throw_logic("If you want to create a new " + what + " by inserting into `rethinkdb." + table +
+              "`, you must use an auto-generated primary key.");
+}
+
+void check_created(const storage::Result<storage::Sequence>& result, const std::string& exists) {
+  if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
+  check(result);
+}
+
 // Nothing but the fields of the present row may be there, and those named must be as they are.
 void check_fields(const std::string& table, const Datum& old_row, const Datum& new_row,
                   std::initializer_list<std::string_view> read_only) {
@@ -50,13 +60,17 @@ class DbConfigTable : public SystemTable {
  public:
   explicit DbConfigTable(IdentifierFormat format) : SystemTable("db_config", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);
     storage::Database& database = cx.database();
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
-    if (outcome.old_row.is_null()) throw_logic("To create a database, use `db_create()`.");
+    if (outcome.old_row.is_null()) {
+      if (!key_generated) refuse_given_key("database", name());
+      create(cx, outcome.new_row);
+      return outcome;
+    }
     const std::string id(key.as_string());
     require(cx, Permission::kConfig, {id, {}});
     if (outcome.new_row.is_null()) {
@@ -81,18 +95,35 @@ class DbConfigTable : public SystemTable {
     for (const auto& [name, db] : catalog->dbs) out.push_back(db_config(*db));
     return out;
   }
+
+ private:
+  void create(Context& cx, const Datum& row) const {
+    storage::DbInfo db;
+    db.id = text_field(name(), row, "id");
+    check_fields(name(), db_config(db), row, {"id"});
+    db.name = text_field(name(), row, "name");
+    check_name("Database", db.name);
+    require(cx, Permission::kConfig, {});
+    const std::string exists = "Database `" + db.name + "` already exists.";
+    if (db.name == kSystemDatabase) throw_op_failed(exists);
+    check_created(await_storage(cx, [&](auto done) { cx.database().create_db(db, std::move(done)); }), exists);
+  }
 };
 
 class TableConfigTable : public SystemTable {
  public:
   explicit TableConfigTable(IdentifierFormat format) : SystemTable("table_config", format) {}
 
-  RowOutcome write_row(Context& cx, const Datum& key, bool /*key_generated*/, const RowFunction& compute) override {
+  RowOutcome write_row(Context& cx, const Datum& key, bool key_generated, const RowFunction& compute) override {
     RowOutcome outcome;
     outcome.old_row = get(cx, key);
     outcome.new_row = compute(cx, outcome.old_row);
     if (outcome.old_row.is_null() && outcome.new_row.is_null()) return outcome;
-    if (outcome.old_row.is_null()) throw_logic("To create a table, use `table_create()`.");
+    if (outcome.old_row.is_null()) {
+      if (!key_generated) refuse_given_key("table", name());
+      outcome.new_row = create(cx, outcome.new_row);
+      return outcome;
+    }
     const std::string id(key.as_string());
     const auto catalog = cx.database().catalog();
     const auto present = catalog->tables.by_id(id);
@@ -102,43 +133,17 @@ class TableConfigTable : public SystemTable {
       check(await_storage(cx, [&](auto done) { cx.database().drop_table(id, std::move(done)); }));
       return outcome;
     }
+    outcome.new_row = with_whole_shards(outcome.new_row);
     const Datum& row = outcome.new_row;
-    const auto hook = row.get("write_hook");
-    if (!hook || !(*hook == *outcome.old_row.get("write_hook"))) {
-      wrong_format(name(), "The `write_hook` field is read-only and can't be used to create or drop a write hook function.");
-    }
-    check_fields(name(), outcome.old_row, row, {"id", "primary_key", "indexes"});
-    const std::string new_name = text_field(name(), row, "name");
-    check_name("Table", new_name);
-    const std::string new_db = database_of(cx, text_field(name(), row, "db"));
-    if (new_db != present->db_id) require(cx, Permission::kConfig, {new_db, {}});
-    if (new_name != present->name || new_db != present->db_id) check_free(cx, *present, new_db, new_name);
-    const std::string durability = text_field(name(), row, "durability");
-    if (durability != "hard" && durability != "soft") {
-      wrong_format(name(), "In `durability`: Expected \"hard\" or \"soft\", got \"" + durability + "\".");
-    }
-    const std::string acks = text_field(name(), row, "write_acks");
-    if (acks != "majority" && acks != "single") {
-      wrong_format(name(), "In `write_acks`: Expected \"single\" or \"majority\", got \"" + acks + "\".");
-    }
-    const std::size_t shards = read_shards(outcome.old_row, row);
-    const auto change_log = read_change_log(row);
+    check_fixed(outcome.old_row, row, {"id", "primary_key", "indexes"});
+    const Choices choices = read_choices(cx, outcome.old_row, row);
+    if (choices.db_id != present->db_id) require(cx, Permission::kConfig, {choices.db_id, {}});
+    if (choices.name != present->name || choices.db_id != present->db_id) check_free(cx, *present, choices.db_id, choices.name);
     check(await_storage(cx, [&](auto done) {
       cx.database().alter_table(
           id,
           [&](storage::TableInfo& table) -> storage::Result<void> {
-            table.db_id = new_db;
-            table.name = new_name;
-            table.durability = durability == "hard" ? storage::Durability::kHard : storage::Durability::kSoft;
-            ObjectBuilder settings = table.settings.is(Type::kObject) ? ObjectBuilder(table.settings) : ObjectBuilder();
-            settings.set("write_acks", Datum::string(acks));
-            settings.set("shards", Datum::integer(static_cast<std::int64_t>(shards)));
-            if (change_log) {
-              settings.set("change_log", *change_log);
-            } else {
-              settings.erase("change_log");
-            }
-            table.settings = settings.finish();
+            choices.apply(table);
             return {};
           },
           std::move(done));
@@ -152,13 +157,108 @@ class TableConfigTable : public SystemTable {
     const auto catalog = cx.database().catalog();
     for (const auto& [name, db] : catalog->dbs) {
       for (const auto& table : catalog->tables.of_database(db->id)) {
-        out.push_back(table_config(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table));
+        out.push_back(table_config(cx.engine(), name, *table, format()));
       }
     }
     return out;
   }
 
  private:
+  /// Makes the table of a row that leaves out what is to be as it is by default, and answers the whole row.
+  Datum create(Context& cx, const Datum& row) const {
+    storage::TableInfo plain;
+    plain.id = text_field(name(), row, "id");
+    const Datum defaults = table_config(cx.engine(), {}, plain, format());
+    ObjectBuilder whole(defaults);
+    whole.erase("name");
+    whole.erase("db");
+    for (std::size_t i = 0; i < row.object_size(); ++i) whole.set(row.name_at(i), row.value_at(i));
+    const Datum filled = with_whole_shards(whole.finish());
+    check_fixed(defaults, filled, {"id", "indexes"});
+    plain.primary_key = text_field(name(), filled, "primary_key");
+    storage::TableInfo table = plain;
+    read_choices(cx, defaults, filled).apply(table);
+    const auto catalog = cx.database().catalog();
+    require(cx, Permission::kConfig, {table.db_id, {}});
+    const storage::DbInfo* const db = catalog->db_by_id(table.db_id);
+    const std::string exists = "Table `" + (db != nullptr ? db->name : table.db_id) + "." + table.name + "` already exists.";
+    if (catalog->tables.by_name(table.db_id, table.name)) throw_op_failed(exists);
+    check_created(await_storage(cx, [&](auto done) { cx.database().create_table(table.db_id, table, std::move(done)); }), exists);
+    return filled;
+  }
+
+  void check_fixed(const Datum& old_row, const Datum& row, std::initializer_list<std::string_view> read_only) const {
+    const auto hook = row.get("write_hook");
+    if (!hook || !(*hook == *old_row.get("write_hook"))) {
+      wrong_format(name(), "The `write_hook` field is read-only and can't be used to create or drop a write hook function.");
+    }
+    check_fields(name(), old_row, row, read_only);
+  }
+
+  /// What of a table's row may be chosen.
+  struct Choices {
+    std::string name;
+    storage::Uuid db_id;
+    storage::Durability durability;
+    std::string write_acks;
+    std::size_t shards;
+    std::optional<Datum> change_log;
+
+    void apply(storage::TableInfo& table) const {
+      table.db_id = db_id;
+      table.name = name;
+      table.durability = durability;
+      ObjectBuilder settings = table.settings.is(Type::kObject) ? ObjectBuilder(table.settings) : ObjectBuilder();
+      settings.set("write_acks", Datum::string(write_acks));
+      settings.set("shards", Datum::integer(static_cast<std::int64_t>(shards)));
+      if (change_log) {
+        settings.set("change_log", *change_log);
+      } else {
+        settings.erase("change_log");
+      }
+      table.settings = settings.finish();
+    }
+  };
+
+  Choices read_choices(Context& cx, const Datum& old_row, const Datum& row) const {
+    Choices choices;
+    choices.name = text_field(name(), row, "name");
+    check_name("Table", choices.name);
+    choices.db_id = database_of(cx, text_field(name(), row, "db"));
+    const std::string durability = text_field(name(), row, "durability");
+    if (durability != "hard" && durability != "soft") {
+      wrong_format(name(), "In `durability`: Expected \"hard\" or \"soft\", got \"" + durability + "\".");
+    }
+    choices.durability = durability == "hard" ? storage::Durability::kHard : storage::Durability::kSoft;
+    choices.write_acks = text_field(name(), row, "write_acks");
+    if (choices.write_acks != "majority" && choices.write_acks != "single") {
+      wrong_format(name(), "In `write_acks`: Expected \"single\" or \"majority\", got \"" + choices.write_acks + "\".");
+    }
+    choices.shards = read_shards(old_row, row);
+    choices.change_log = read_change_log(row);
+    return choices;
+  }
+
+  /// Shards may leave out `nonvoting_replicas`.
+  static Datum with_whole_shards(const Datum& row) {
+    const auto shards = row.get("shards");
+    if (!shards || !shards->is(Type::kArray)) return row;
+    ArrayBuilder whole;
+    for (std::size_t i = 0; i < shards->array_size(); ++i) {
+      const Datum shard = shards->at(i);
+      if (!shard.is(Type::kObject) || shard.get("nonvoting_replicas")) {
+        whole.add(shard);
+        continue;
+      }
+      ObjectBuilder builder(shard);
+      builder.set("nonvoting_replicas", Datum::empty_array());
+      whole.add(builder.finish());
+    }
+    ObjectBuilder out(row);
+    out.set("shards", whole.finish());
+    return out.finish();
+  }
+
   // The id of the database that the `db` field names: a table can be moved to another.
   std::string database_of(Context& cx, const std::string& db) const {
     const auto catalog = cx.database().catalog();

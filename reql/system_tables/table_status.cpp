@@ -18,8 +18,7 @@ class TableStatusTable : public SystemTable {
     const auto catalog = cx.database().catalog();
     for (const auto& [name, db] : catalog->dbs) {
       for (const auto& table : catalog->tables.of_database(db->id)) {
-        out.push_back(
-            table_status(cx.engine(), format() == IdentifierFormat::kName ? name : db->id, *table, true));
+        out.push_back(table_status(cx.engine(), name, *table, true, format()));
       }
     }
     return out;

@@ -45,7 +45,7 @@ Value db_create(Args& args) {
   require(cx, Permission::kConfig, {});
   const std::string exists = "Database `" + name + "` already exists.";
   if (name == kSystemDatabase || cx.database().catalog()->db(name)) throw_op_failed(exists);
-  const auto result = await_storage(cx, [&](auto done) { cx.database().create_db(name, std::move(done)); });
+  const auto result = await_storage(cx, [&](auto done) { cx.database().create_db({.id = {}, .name = name}, std::move(done)); });
   if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
   check(result);
   return Value(config_change(Datum(), db_config(find_database(*cx.database().catalog(), name)), "dbs_created"));

@@ -5,6 +5,7 @@
 #include "reql/print.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table.hpp"
+#include "reql/table_config.hpp"
 #include "reql/terms/families.hpp"
 
 namespace reqld::reql {
@@ -32,15 +33,22 @@ Datum database_info(Context& cx, const std::string& name) {
   return out.finish();
 }
 
+/// As if the rows were spread evenly over the shards.
+Datum count_estimates(std::uint64_t rows, std::uint64_t shards) {
+  ArrayBuilder out;
+  for (std::uint64_t i = 0; i < shards; ++i) out.add(Datum::number(static_cast<double>(rows / shards + (i < rows % shards ? 1 : 0))));
+  return out.finish();
+}
+
 Datum table_info(Context& cx, Table& table) {
   ObjectBuilder out;
   out.set("type", Datum::string("TABLE"));
   out.set("name", Datum::string(table.name()));
   out.set("primary_key", Datum::string(table.primary_key()));
   out.set("db", database_info(cx, table.database()));
-  out.set("doc_count_estimates", Datum::array({Datum::number(static_cast<double>(table.count(cx)))}));
-  ArrayBuilder indexes;
   const auto stored = table.stored();
+  out.set("doc_count_estimates", count_estimates(table.count(cx), stored ? static_cast<std::uint64_t>(shard_count(*stored)) : 1));
+  ArrayBuilder indexes;
   out.set("id", Datum::string(stored ? stored->id : system_table_id(table.name())));
   if (stored) {
     for (const auto& [name, index] : stored->indexes) indexes.add(Datum::string(name));

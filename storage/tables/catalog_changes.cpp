@@ -66,11 +66,12 @@ void DatabaseImpl::touch_table(WriteTxn& txn, const TableInfo& table, JobOutcome
   outcome.tables.push_back(table.id);
 }
 
-void DatabaseImpl::create_db(const std::string& name, Done done) {
-  DbInfo db{.id = make_uuid(), .name = name};
+void DatabaseImpl::create_db(DbInfo db, Done done) {
+  if (db.id.empty()) db.id = make_uuid();
   change_catalog(
       [db = std::move(db)](WriteTxn& txn, JobOutcome& outcome) -> Result<void> {
         if (Result<void> checked = check_new_db_name(txn, db.name); !checked) return checked;
+        if (txn.get(db_record_key(db.id))) return exists("Database " + db.id);
         txn.put(db_record_key(db.id), encode_db(db));
         txn.put(db_name_key(db.name), db.id);
         outcome.dbs.push_back(db.id);

@@ -31,7 +31,7 @@ class DatabaseImpl final : public Database {
   void submit(DatabaseRequest& request, const ExpectedRows& expected) override;
   void submit(Job job, Durability durability, Done done) override;
 
-  void create_db(const std::string& name, Done done) override;
+  void create_db(DbInfo db, Done done) override;
   void drop_db(const Uuid& db, Done done) override;
   void rename_db(const Uuid& db, const std::string& name, Done done) override;
   void create_table(const Uuid& db, TableInfo table, Done done) override;

@@ -17,7 +17,7 @@ TEST_CASE("a fresh database holds db test and nothing else") {
 TEST_CASE("databases are made, renamed and dropped") {
   TestDatabase db(each_engine());
   const auto create = [&](const std::string& name) {
-    return db.wait([&](Engine::Done done) { db->create_db(name, std::move(done)); });
+    return db.wait([&](Engine::Done done) { db->create_db({.id = {}, .name = name}, std::move(done)); });
   };
   REQUIRE(create("a").ok());
   CHECK(create("a").error().kind == ErrorKind::kExists);
