@@ -330,7 +330,13 @@ Options interpret(const po::variables_map& values) {
     throw Refusal(fmt::format("--server-name may have letters, digits, '_', '-' and '.' only: '{}'.",
                               options.server_name));
   }
-  if (values.count("server-tag") != 0) options.server_tags = values["server-tag"].as<Texts>();
+  if (values.count("server-tag") != 0) {
+    for (const std::string& tag : values["server-tag"].as<Texts>()) {
+      if (!is_name(tag)) throw Refusal(fmt::format("--server-tag may have letters, digits, '_', '-' and '.' only: '{}'.", tag));
+      if (std::find(options.server_tags.begin(), options.server_tags.end(), tag) == options.server_tags.end())
+        options.server_tags.push_back(tag);
+    }
+  }
   options.initial_password_given = values.count("initial-password") != 0;
   set_text(values, "initial-password", options.initial_password);
   set_number(values, "cores", options.cores, 1, 1024);

@@ -105,7 +105,7 @@ bool is_of_rethinkdb(const std::filesystem::path& directory) {
 
 }  // namespace
 
-Assembled assemble(const config::Options& options, bool create, unsigned worker_threads) {
+Assembled assemble(const config::Options& options, bool create, unsigned worker_threads, const BoundPorts& ports) {
   Assembled assembled;
   if (!create && !std::filesystem::is_directory(options.directory)) {
     assembled.error = "There is no data directory '" + options.directory + "'. `reqld create --directory " +
@@ -171,8 +171,9 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
   engine.server_name = options.server_name;
   engine.server_id = (*database)->id();
   engine.worker_threads = worker_threads;
-  engine.driver_port = static_cast<std::uint16_t>(options.driver_port);
-  engine.http_port = static_cast<std::uint16_t>(options.http_port);
+  engine.server_tags = options.server_tags;
+  engine.driver_port = ports.driver;
+  engine.http_port = ports.http;
   engine.query_memory_bytes = options.query_memory_mb << 20;
   assembled.database = database->get();
   js::Options javascript;

@@ -1,7 +1,9 @@
 // Puts storage, the http pool and the language together behind one QueryHost.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "config/options.hpp"
@@ -20,8 +22,14 @@ struct Assembled {
   std::string generated_password;         ///< of a new `admin` with --initial-password auto
 };
 
+/// What is listened on: server_status shows it.
+struct BoundPorts {
+  std::uint16_t driver = 0;
+  std::optional<std::uint16_t> http;
+};
+
 /// Opens the data directory of `options`; makes it when there is none and `create` says so. `worker_threads`:
 /// how wide queries may spread. Blocks while the database recovers.
-Assembled assemble(const config::Options& options, bool create, unsigned worker_threads);
+Assembled assemble(const config::Options& options, bool create, unsigned worker_threads, const BoundPorts& ports = {});
 
 }  // namespace reqld::server

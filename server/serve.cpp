@@ -110,7 +110,10 @@ int serve(const config::Options& options, bool create) {
   hold_signals();
 
   const unsigned cores = options.cores != 0 ? options.cores : available_cores();
-  Assembled assembled = assemble(options, create, cores);
+  const std::uint16_t driver_port = driver.sockets.front().port();
+  BoundPorts bound{.driver = driver_port, .http = {}};
+  if (!http.sockets.empty()) bound.http = http.sockets.front().port();
+  Assembled assembled = assemble(options, create, cores, bound);
   if (!assembled.error.empty()) return fail(assembled.error);
   // Not before the directory is known to be ours: another server may be writing its log there.
   const std::string log_file = options.log_file.empty()
@@ -143,21 +146,19 @@ int serve(const config::Options& options, bool create) {
   if (control == nullptr) log::warn("{} Backups need the server to be stopped.", control_error);
   std::atomic<bool> serving{true};
   Server server(server_options(options, cores), *assembled.host);
-  const std::uint16_t driver_port = driver.sockets.front().port();
   std::string ports = fmt::format("driver={}\n", driver_port);
   for (const auto& socket : driver.sockets) log::debug("driver port open at {}", socket.address());
   server.listen(std::move(driver.sockets), driver_tls.context);
   log::notice("Listening for client driver connections on port {}", driver_port);
   std::optional<AdminHttp> admin;
-  if (!http.sockets.empty()) {
-    const std::uint16_t http_port = http.sockets.front().port();
-    ports += fmt::format("http={}\n", http_port);
+  if (bound.http) {
+    ports += fmt::format("http={}\n", *bound.http);
     admin.emplace(std::move(http.sockets),
                   AdminHttp::Content{.page = [&] { return status_page(server.counters(), identity); },
                                      .metrics = [&] { return metrics_text(server.counters(), identity); },
                                      .healthy = [&] { return serving.load(); }},
                   http_tls.context);
-    log::notice("Listening for administrative HTTP connections on port {}", http_port);
+    log::notice("Listening for administrative HTTP connections on port {}", *bound.http);
   }
   RunFile ports_file;
   if (const std::string error = ports_file.write(options.ports_file, ports); !error.empty())

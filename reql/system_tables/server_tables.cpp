@@ -36,7 +36,9 @@ std::vector<Datum> server_config(Context& cx) {
   ObjectBuilder row;
   row.set("id", text(cx.engine().options().server_id));
   row.set("name", text(cx.engine().options().server_name));
-  row.set("tags", Datum::array({text("default")}));
+  ArrayBuilder tags;
+  for (const std::string& tag : cx.engine().options().server_tags) tags.add(text(tag));
+  row.set("tags", tags.finish());
   // The system's page cache is the cache: nothing is set aside.
   row.set("cache_size_mb", Datum::number(0));
   return {row.finish()};
@@ -69,7 +71,8 @@ std::vector<Datum> server_status(Context& cx) {
   // There is no port for other servers.
   network.set("cluster_port", Datum());
   network.set("reql_port", Datum::number(cx.engine().options().driver_port));
-  network.set("http_admin_port", Datum::number(cx.engine().options().http_port));
+  const auto http_port = cx.engine().options().http_port;
+  network.set("http_admin_port", http_port ? Datum::number(*http_port) : Datum());
   network.set("time_connected", started);
   ObjectBuilder process;
   process.set("argv", arguments());

@@ -98,7 +98,7 @@ TEST_CASE("options of the command line") {
   CHECK(o.daemon);
   CHECK(o.log_level == LogLevel::kWarn);
   CHECK(o.http_deny == Texts{"10.0.0.0/8", "127.0.0.0/8"});
-  CHECK(o.server_tags == Texts{"a", "b"});
+  CHECK(o.server_tags == Texts{"default", "a", "b"});
 }
 
 TEST_CASE("a free port stays a free port") {
@@ -180,7 +180,7 @@ TEST_CASE("a configuration file") {
   CHECK(o.directory == "/var/lib/reqld");
   CHECK(o.driver_addresses == Texts{"localhost", "all"});
   CHECK(o.driver_port == 1);  // the command line wins
-  CHECK(o.server_tags == Texts{"c"});
+  CHECK(o.server_tags == Texts{"default", "c"});
   CHECK_FALSE(o.http_admin);
   CHECK(o.daemon);
   CHECK(o.initial_password == "se#cret=x");

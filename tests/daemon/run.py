@@ -348,6 +348,11 @@ def names_of_rethinkdb(scratch):
         with Connection(ports["driver"], host="127.0.0.3", password="secret") as connection:
             connection.send([5])
             expect(connection.receive()[1]["r"][0]["name"] == "from_line")
+            (shown,) = connection.run([15, [[14, ["rethinkdb"]], "server_config"]])
+            expect(shown["tags"] == ["default", "one", "two"], shown)
+            (shown,) = connection.run([15, [[14, ["rethinkdb"]], "server_status"]])
+            network = shown["network"]
+            expect((network["reql_port"], network["http_admin_port"]) == (ports["driver"], ports["http"]), network)
         expect("io-threads has no effect" in (scratch / "log").read_text())
         expect((scratch / "data").is_dir() and not (scratch / "elsewhere").exists())
     config.write_text("driver-port=0\nno-such-thing=1\n")
