@@ -87,6 +87,7 @@ class Handler {
   bool mark_literal() {
     const Datum marked = ObjectBuilder(writer_.copy_last_value()).finish();
     if (*marked.get(encoding::kReqlType) != Datum::string(encoding::kLiteralType)) return false;
+    if (const auto value = marked.get("value"); value && value->has_literal()) return false;
     writer_.replace_last_value(marked);
     return true;
   }

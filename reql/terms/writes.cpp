@@ -214,6 +214,8 @@ enum class Change : std::uint8_t { kUpdate, kReplace };
 // update(null) leaves a row as it is; replace(null) deletes it.
 Datum apply(const Context& cx, Change change, const Datum& old_row, const Datum& value) {
   if (change == Change::kReplace) return value;
+  // As the whole of an update it would replace or delete the row.
+  if (is_literal(value)) refuse_literals(value);
   return value.is_null() ? old_row : merge(cx, old_row, value);
 }
 
