@@ -178,7 +178,8 @@ class Parser {
     child->is_row_expression = is_row_expression(*child);
     child->position = static_cast<std::int32_t>(parent.args.size());
     adopt(parent, *child);
-    if (child->def->type == TermType::kArgs) parent.has_args_term = true;
+    // A function's body is evaluated with its variables, when it is called: there it is no argument.
+    if (child->def->type == TermType::kArgs && parent.def->type != TermType::kFunc) parent.has_args_term = true;
     parent.args = {parent.args.data(), parent.args.size() + 1};
     parent.args.back() = child;
   }

@@ -363,7 +363,8 @@ void lookup_index(Table& table, const std::string& index) {
 
 namespace {
 
-// The rows of one key. A key that cannot be one is found out when the rows are asked for, as recorded.
+// The rows of one key. A key that cannot be one, or that there is no such index, is found out when the rows are asked for, as
+// recorded.
 class LookupStream : public Stream {
  public:
   LookupStream(Ref<Table> table, std::string index, Datum key)
@@ -375,6 +376,7 @@ class LookupStream : public Stream {
   }
   bool may_revisit() const override { return index_ != table_->primary_key(); }
   ChangeSource change_source() const override {
+    lookup_index(*table_, index_);
     ChangeSource watched;
     watched.table = table_->stored();
     if (!watched.table) {
@@ -388,6 +390,7 @@ class LookupStream : public Stream {
 
  private:
   Ref<Stream> open(Context& cx) const {
+    lookup_index(*table_, index_);
     const Bounds one{key_, key_, false, false};
     if (index_ == table_->primary_key()) {
       to_primary_key(key_);
@@ -406,7 +409,6 @@ class LookupStream : public Stream {
 }  // namespace
 
 Ref<Stream> lookup(Context&, Table& table, const std::string& index, const Datum& key) {
-  lookup_index(table, index);
   return make_ref<LookupStream>(Ref<Table>(&table), index, key);
 }
 

@@ -60,11 +60,6 @@ Datum to_datum(Context& cx, const Value& value) {
       if (!stream.is_array()) throw_kind_error(cx, "DATUM", value);
       return to_array(cx, stream);
     }
-    case ValueKind::kSelection: {
-      auto& stream = *value.object<Selection>().stream;
-      if (!stream.is_array()) throw_kind_error(cx, "DATUM", value);
-      return to_array(cx, stream);
-    }
     case ValueKind::kGroupedData: return grouped_to_datum(cx, value.object<GroupedData>());
     default: throw_kind_error(cx, "DATUM", value);
   }

@@ -48,7 +48,7 @@ class CoroutineOwner {
 /// where jobs begin and end; in between it may be on the worker pool.
 class Coroutine final : public reql::Suspender, public Message, public PoolTask {
  public:
-  static constexpr std::size_t kStackBytes = 512 * 1024;
+  static constexpr std::size_t kStackBytes = 1024 * 1024;
 
   /// Null when there is no memory for a stack. All three must outlive it.
   static std::unique_ptr<Coroutine> create(EventLoop& home, WorkerPool& pool, CoroutineOwner& owner);

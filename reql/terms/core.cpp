@@ -60,7 +60,13 @@ Value funcall(Args& args) {
   return Value(ValueKind::kGroupedData, make_ref<GroupedData>(std::move(results)));
 }
 
-Value spliced(Args&) { throw_logic("R.ARGS may only be used as an argument to another term."); }
+/// Not as an argument: those are spliced by Args.
+Value spliced(Args& args) {
+  if (args.node().parent != nullptr) throw_logic("R.ARGS may only be used as an argument to another term.");
+  Datum array = args.datum(0);
+  if (!array.is(Type::kArray)) Args::blaming(args.node_of(0), [&] { throw_type_error("ARRAY", array.type()); });
+  return Value(std::move(array));
+}
 
 constexpr Example kDatumExamples[] = {
     {"r.expr({'a': [1, None, True]})", R"({"a":[2,[1,null,true]]})", R"({"a":[1,null,true]})"},

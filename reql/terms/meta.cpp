@@ -160,6 +160,9 @@ Value reconfigure(Args& args) {
     }
     throw_op_failed("This table doesn't need to be repaired.");
   }
+  for (const char* required : {"shards", "replicas"}) {
+    if (!args.has_optarg(required)) throw_logic("Missing required argument `" + std::string(required) + "`.");
+  }
   const auto shards = read_shards(args);
   check_replicas(args);
   ArrayBuilder config_changes, status_changes;

@@ -33,9 +33,9 @@ bool failed(const Reply& reply) {
 /// Runs `body` on a stack as small as that of a query in the server.
 void on_small_stack(const std::function<void()>& body) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr std::size_t kStackBytes = 4 * 512 * 1024;
+  constexpr std::size_t kStackBytes = 4 * 1024 * 1024;
 #else
-  constexpr std::size_t kStackBytes = 512 * 1024;
+  constexpr std::size_t kStackBytes = 1024 * 1024;
 #endif
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
