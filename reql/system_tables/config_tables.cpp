@@ -5,6 +5,7 @@
 #include "reql/names.hpp"
 #include "reql/permissions.hpp"
 #include "reql/storage_call.hpp"
+#include "reql/system_tables/config_row.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table_config.hpp"
 
@@ -12,22 +13,8 @@ namespace reqld::reql {
 
 namespace {
 
-[[noreturn]] void wrong_format(const std::string& table, const std::string& why) {
-  throw_logic("The change you're trying to make to `rethinkdb." + table + "` has the wrong format. " + why);
-}
-
 void check(const storage::Result<storage::Sequence>& result) {
   if (!result) throw_storage_error(result.error());
-}
-
-// The text of a field that must be one.
-std::string text_field(const std::string& table, const Datum& row, std::string_view name) {
-  const auto field = row.get(name);
-  if (!field) wrong_format(table, "Expected a field named `" + std::string(name) + "`.");
-  if (!field->is(Type::kString)) {
-    wrong_format(table, "In `" + std::string(name) + "`: Expected a string; got " + to_pretty_json(*field));
-  }
-  return std::string(field->as_string());
 }
 
 [[noreturn]] void refuse_given_key(const std::string& what, const std::string& table) {
@@ -38,22 +25,6 @@ std::string text_field(const std::string& table, const Datum& row, std::string_v
 void check_created(const storage::Result<storage::Sequence>& result, const std::string& exists) {
   if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
   check(result);
-}
-
-// Nothing but the fields of the present row may be there, and those named must be as they are.
-void check_fields(const std::string& table, const Datum& old_row, const Datum& new_row,
-                  std::initializer_list<std::string_view> read_only) {
-  for (std::size_t i = 0; i < new_row.object_size(); ++i) {
-    if (!old_row.get(new_row.name_at(i)) && !(table == "table_config" && new_row.name_at(i) == "change_log")) {
-      wrong_format(table, "Unexpected key(s) `" + std::string(new_row.name_at(i)) + "`.");
-    }
-  }
-  for (const std::string_view name : read_only) {
-    const auto now = new_row.get(name);
-    if (!now || !(*now == *old_row.get(name))) {
-      wrong_format(table, "The `" + std::string(name) + "` field is read-only.");
-    }
-  }
 }
 
 class DbConfigTable : public SystemTable {
@@ -192,7 +163,7 @@ class TableConfigTable : public SystemTable {
     if (!hook || !(*hook == *old_row.get("write_hook"))) {
       wrong_format(name(), "The `write_hook` field is read-only and can't be used to create or drop a write hook function.");
     }
-    check_fields(name(), old_row, row, read_only);
+    check_fields(name(), old_row, row, read_only, {"change_log"});
   }
 
   /// What of a table's row may be chosen.
