@@ -64,8 +64,8 @@ po::options_description supported() {
       ("tls-dhparams", po::value<Text>(), "a file with Diffie-Hellman parameters");
   po::options_description process("Server options");
   process.add_options()                                                                   //
-      ("server-name,n", po::value<Text>(), "the server's name (default: the machine's)")  //
-      ("server-tag,t", po::value<Texts>(), "a tag of this server; repeatable")            //
+      ("server-name,n", po::value<Text>(), "the server's name, for a directory without one (default: the machine's)")  //
+      ("server-tag,t", po::value<Texts>(), "a tag of this server, for a directory without; repeatable")  //
       ("initial-password", po::value<Text>(),
        "the password of `admin` in a new directory; `auto` prints a random one")                            //
       ("cores,c", po::value<Text>(), "how many cores to use (default: all)")                                //
@@ -109,8 +109,8 @@ struct Foreign {
 /// Settings of RethinkDB that reqld knows of but does not act on.
 constexpr Foreign kForeign[] = {
     {"cache-size", true,
-     "cache-size has no effect: reqld reads through the page cache of the operating system, which takes what "
-     "memory is free"},
+     "cache-size has no effect but to be shown in rethinkdb.server_config: reqld reads through the page cache of the operating "
+     "system, which takes what memory is free"},
     {"io-threads", true, "io-threads has no effect: reqld has one writer, and reads from mapped memory"},
     {"direct-io", false, "direct-io has no effect"},
     {"no-update-check", false, nullptr},
@@ -203,17 +203,21 @@ void read_file(const std::string& file_name, po::variables_map& values) {
   po::store(parse(arguments), values);
 }
 
+std::optional<std::int64_t> number_within(const Text& text, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) return std::nullopt;
+  return value;
+}
+
 template <typename Number>
 void set_number(const po::variables_map& values, const char* name, Number& number, std::int64_t least,
                 std::int64_t most) {
   if (values.count(name) == 0) return;
   const auto& text = values[name].as<Text>();
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
-    throw Refusal(fmt::format("--{} must be a number from {} to {}, not '{}'.", name, least, most, text));
-  }
-  number = static_cast<Number>(value);
+  const auto value = number_within(text, least, most);
+  if (!value) throw Refusal(fmt::format("--{} must be a number from {} to {}, not '{}'.", name, least, most, text));
+  number = static_cast<Number>(*value);
 }
 
 void set_text(const po::variables_map& values, const char* name, std::string& text) {
@@ -294,6 +298,13 @@ std::string machine_name() {
   return text.empty() ? "reqld" : text;
 }
 
+std::optional<std::uint64_t> parse_cache_size(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  const auto size = number_within(text, 0, 1 << 30);
+  if (!size) throw Refusal(fmt::format("--cache-size must be a number of megabytes or 'auto', not '{}'.", text));
+  return static_cast<std::uint64_t>(*size);
+}
+
 void note_foreign(const po::variables_map& values, Options& options) {
   if (values.count("join") != 0) throw Refusal("--join: reqld is a single server and cannot join a cluster.");
   for (const Foreign& option : kForeign) {
@@ -325,18 +336,22 @@ Options interpret(const po::variables_map& values) {
   set_number(values, "max-cursors-per-connection", options.max_cursors_per_connection, 1, kMany);
 
   options.server_name = machine_name();
+  options.server_name_given = values.count("server-name") != 0;
   set_text(values, "server-name", options.server_name);
   if (!is_name(options.server_name)) {
     throw Refusal(fmt::format("--server-name may have letters, digits, '_', '-' and '.' only: '{}'.",
                               options.server_name));
   }
-  if (values.count("server-tag") != 0) {
+  options.server_tags_given = values.count("server-tag") != 0;
+  if (options.server_tags_given) {
     for (const std::string& tag : values["server-tag"].as<Texts>()) {
       if (!is_name(tag)) throw Refusal(fmt::format("--server-tag may have letters, digits, '_', '-' and '.' only: '{}'.", tag));
       if (std::find(options.server_tags.begin(), options.server_tags.end(), tag) == options.server_tags.end())
         options.server_tags.push_back(tag);
     }
   }
+  options.cache_size_given = values.count("cache-size") != 0;
+  if (options.cache_size_given) options.cache_size_mb = parse_cache_size(values["cache-size"].as<Texts>().back());
   options.initial_password_given = values.count("initial-password") != 0;
   set_text(values, "initial-password", options.initial_password);
   set_number(values, "cores", options.cores, 1, 1024);

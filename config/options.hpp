@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,12 @@ struct Options {
   TlsSettings http_tls;
 
   // Identity
-  std::string server_name;  ///< empty: from the machine's host name
+  std::string server_name;  ///< from the machine's host name unless given
+  bool server_name_given = false;
   std::vector<std::string> server_tags = {"default"};
+  bool server_tags_given = false;
+  std::optional<std::uint64_t> cache_size_mb;  ///< for server_config to show; nothing: "auto"
+  bool cache_size_given = false;
   std::string initial_password;  ///< for a new directory; `auto`: a random one is printed
   bool initial_password_given = false;
 

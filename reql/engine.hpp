@@ -6,7 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "reql/server_settings.hpp"
 
 namespace reqld::storage {
 class Database;
@@ -27,11 +28,10 @@ class RunningQueries;
 class ServerView;
 
 struct EngineOptions {
-  std::string server_name = "reqld";  ///< `name` in SERVER_INFO, table configuration, `server_config`
-  std::string server_id;              ///< UUID of this data directory
-  std::vector<std::string> server_tags = {"default"};  ///< for server_config
-  std::uint16_t driver_port = 0;                       ///< that is listened on; for server_status
-  std::optional<std::uint16_t> http_port;              ///< likewise; none where there is no HTTP
+  ServerName server_name{"reqld"};         ///< `name` in SERVER_INFO, table configuration, `server_config`
+  std::string server_id;                   ///< UUID of this data directory
+  std::uint16_t driver_port = 0;           ///< that is listened on; for server_status
+  std::optional<std::uint16_t> http_port;  ///< likewise; none where there is no HTTP
   unsigned worker_threads = 2;         ///< how wide scans may be split
   const ServerView* server = nullptr;  ///< outlives the engine; null: no server is around it
   /// A query that needs more ends with a RESOURCE_LIMIT error.

@@ -12,6 +12,7 @@
 #include "reql/feeds/hub.hpp"
 #include "reql/index_definition.hpp"
 #include "reql/query.hpp"
+#include "reql/server_settings.hpp"
 #include "reql/server_view.hpp"
 #include "reql/users.hpp"
 #include "server/log.hpp"
@@ -67,6 +68,16 @@ class ReqlHost final : public QueryHost, private reql::ServerView {
   reql::Engine engine_;
 };
 
+/// Waits until the record is on disk. An error text, or nothing.
+std::string store(storage::Database& database, const char* collection, const std::string& key, const Datum& record,
+                  const std::string& what) {
+  std::promise<std::string> stored;
+  database.put_system(collection, key, record, [&](const auto& result) {
+    stored.set_value(result.ok() ? std::string() : "Cannot store " + what + ": " + result.error().message);
+  });
+  return stored.get_future().get();
+}
+
 /// An error text, or nothing.
 std::string set_initial_password(storage::Database& database, const config::Options& options,
                                  std::string& generated) {
@@ -81,12 +92,41 @@ std::string set_initial_password(storage::Database& database, const config::Opti
   reql::User user;
   user.name = "admin";
   user.password = reql::hash_password(password);
-  std::promise<std::string> stored;
-  database.put_system(reql::kUsersCollection, user.name, reql::encode_user(user), [&](const auto& result) {
-    stored.set_value(result.ok() ? std::string()
-                                 : "Cannot store the initial password: " + result.error().message);
-  });
-  return stored.get_future().get();
+  return store(database, reql::kUsersCollection, user.name, reql::encode_user(user), "the initial password");
+}
+
+/// Keeps in the directory what is given of the server's name, tags and cache size. A name and tags that it has already stay, as with
+/// RethinkDB. An error text, or nothing.
+std::string keep_settings(storage::Database& database, const config::Options& options, std::vector<std::string>& warnings) {
+  struct Given {
+    const char* setting;
+    Datum value;
+    const char* ignored;  ///< the warning when there is another value; null: the given one takes its place
+  };
+  std::vector<Given> all;
+  if (options.server_name_given) {
+    all.push_back({"name", Datum::string(options.server_name), "ignoring --server-name because this server already has a name"});
+  }
+  if (options.server_tags_given) {
+    ArrayBuilder tags;
+    for (const std::string& tag : options.server_tags) tags.add(Datum::string(tag));
+    all.push_back({"tags", tags.finish(), "ignoring --server-tag because this server already has tags"});
+  }
+  if (options.cache_size_given) {
+    const auto& size = options.cache_size_mb;
+    all.push_back({"cache_size_mb", size ? Datum::number(static_cast<double>(*size)) : Datum::string("auto"), nullptr});
+  }
+  for (const Given& given : all) {
+    const auto present = reql::find_setting(database, given.setting);
+    if (present && *present == given.value) continue;
+    if (present && given.ignored != nullptr) {
+      warnings.push_back(std::string(given.ignored) + "; rethinkdb.server_config can be written to");
+      continue;
+    }
+    std::string error = store(database, reql::kServerSettings, given.setting, given.value, given.setting);
+    if (!error.empty()) return error;
+  }
+  return {};
 }
 
 /// The worker lies beside the server.
@@ -166,12 +206,13 @@ Assembled assemble(const config::Options& options, bool create, unsigned worker_
     assembled.error = set_initial_password(**database, options, assembled.generated_password);
     if (!assembled.error.empty()) return assembled;
   }
+  assembled.error = keep_settings(**database, options, assembled.warnings);
+  if (!assembled.error.empty()) return assembled;
 
-  reql::EngineOptions engine;
-  engine.server_name = options.server_name;
+  reql::EngineOptions engine{.server_name = reql::ServerName(options.server_name)};
+  engine.server_name.reload(**database);
   engine.server_id = (*database)->id();
   engine.worker_threads = worker_threads;
-  engine.server_tags = options.server_tags;
   engine.driver_port = ports.driver;
   engine.http_port = ports.http;
   engine.query_memory_bytes = options.query_memory_mb << 20;

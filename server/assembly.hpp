@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/options.hpp"
 #include "server/query_host.hpp"
@@ -20,6 +21,7 @@ struct Assembled {
   storage::Database* database = nullptr;  ///< the host's
   std::string error;                      ///< for the operator
   std::string generated_password;         ///< of a new `admin` with --initial-password auto
+  std::vector<std::string> warnings;      ///< for the log
 };
 
 /// What is listened on: server_status shows it.

@@ -8,7 +8,7 @@
 
 namespace reqld::server {
 
-/// What does not change while the server runs.
+/// The server that the figures are of.
 struct ServerIdentity {
   std::string name;
   std::string id;

@@ -32,7 +32,7 @@ class QueryHost {
 
   /// For SERVER_INFO.
   virtual std::string server_id() const = 0;
-  virtual std::string server_name() const = 0;
+  virtual std::string server_name() const = 0;  ///< may change
 };
 
 }  // namespace reqld::server

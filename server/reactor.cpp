@@ -27,16 +27,20 @@ Reactor::Reactor(unsigned index, const ServerOptions& options, QueryHost& host, 
       credentials_lookup_([this](const std::string& user) { return host_.credentials(user); }),
       scratch_(new char[kScratchBytes]),
       max_coroutines_(std::max<std::size_t>(1, options.max_running / std::max(1u, options.reactors))) {
-  server_info_ = "{\"id\":";
-  protocol::append_json_string(server_info_, host.server_id());
-  server_info_ += ",\"name\":";
-  protocol::append_json_string(server_info_, host.server_name());
-  server_info_ += ",\"proxy\":false}";
   loop_.set_after_turn([this] { end_turn(); });
 }
 
 Reactor::~Reactor() {
   join();
+}
+
+std::string Reactor::server_info() const {
+  std::string info = "{\"id\":";
+  protocol::append_json_string(info, host_.server_id());
+  info += ",\"name\":";
+  protocol::append_json_string(info, host_.server_name());
+  info += ",\"proxy\":false}";
+  return info;
 }
 
 void Reactor::start() {

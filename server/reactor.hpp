@@ -59,7 +59,7 @@ class Reactor final : public CoroutineOwner {
   const ReactorCounters& counters() const { return counters_; }
   const protocol::HandshakeOptions& handshake_options() const { return handshake_options_; }
   const protocol::CredentialsLookup& credentials_lookup() const { return credentials_lookup_; }
-  const std::string& server_info() const { return server_info_; }  ///< JSON of SERVER_INFO
+  std::string server_info() const;  ///< JSON of SERVER_INFO
 
   /// Where any session may read into: free again when it returns to the loop.
   std::span<char> scratch() { return {scratch_.get(), kScratchBytes}; }
@@ -105,7 +105,6 @@ class Reactor final : public CoroutineOwner {
   ReactorCounters counters_;
   protocol::HandshakeOptions handshake_options_;
   protocol::CredentialsLookup credentials_lookup_;
-  std::string server_info_;
   std::unique_ptr<char[]> scratch_;
   std::vector<std::unique_ptr<protocol::OutputQueue>> idle_outputs_;
   std::vector<std::unique_ptr<Coroutine>> idle_coroutines_;

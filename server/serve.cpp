@@ -125,8 +125,9 @@ int serve(const config::Options& options, bool create) {
     return fail("Cannot open the log file: " + error);
   }
   log::notice("reqld {} serves '{}' as '{}' with {} cores", REQLD_VERSION,
-              std::filesystem::absolute(options.directory).string(), options.server_name, cores);
+              std::filesystem::absolute(options.directory).string(), assembled.host->server_name(), cores);
   for (const auto& note : options.notes) log::info("{}", note);
+  for (const auto& warning : assembled.warnings) log::warn("{}", warning);
   if (files < options.max_connections + 100) {
     log::info("the system allows {} open files, so fewer than {} connections fit", files,
               options.max_connections);
@@ -136,10 +137,10 @@ int serve(const config::Options& options, bool create) {
     std::fflush(stdout);
   }
 
-  const ServerIdentity identity{.name = assembled.host->server_name(),
-                                .id = assembled.host->server_id(),
-                                .version = REQLD_VERSION,
-                                .started = std::chrono::system_clock::now()};
+  const auto identity = [&host = *assembled.host, started = std::chrono::system_clock::now()] {
+    return ServerIdentity{
+        .name = host.server_name(), .id = host.server_id(), .version = REQLD_VERSION, .started = started};
+  };
   std::string control_error;
   auto control =
       Control::open(options.directory, *assembled.database, reql::index_function_factory(), control_error);
@@ -154,8 +155,8 @@ int serve(const config::Options& options, bool create) {
   if (bound.http) {
     ports += fmt::format("http={}\n", *bound.http);
     admin.emplace(std::move(http.sockets),
-                  AdminHttp::Content{.page = [&] { return status_page(server.counters(), identity); },
-                                     .metrics = [&] { return metrics_text(server.counters(), identity); },
+                  AdminHttp::Content{.page = [&] { return status_page(server.counters(), identity()); },
+                                     .metrics = [&] { return metrics_text(server.counters(), identity()); },
                                      .healthy = [&] { return serving.load(); }},
                   http_tls.context);
     log::notice("Listening for administrative HTTP connections on port {}", *bound.http);

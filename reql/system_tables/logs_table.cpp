@@ -43,7 +43,7 @@ class LogsTable : public SystemTable {
     std::vector<Datum> out;
     if (!options.server) return out;
     const Datum server_id = Datum::string(options.server_id);
-    const Datum server = format() == IdentifierFormat::kName ? Datum::string(options.server_name) : server_id;
+    const Datum server = format() == IdentifierFormat::kName ? Datum::string(std::string(options.server_name)) : server_id;
     for (const LogLine& line : options.server->log_lines()) {
       const std::chrono::duration<double> since_epoch = line.at.time_since_epoch();
       ObjectBuilder row;

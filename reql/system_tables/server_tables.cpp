@@ -1,5 +1,4 @@
-// server_config, server_status, cluster_config, current_issues, _debug_stats: this one server as the cluster
-// it is.
+// server_status, current_issues, _debug_stats: this one server as the cluster it is.
 
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 
 #include "datum/time.hpp"
 #include "reql/running_queries.hpp"
+#include "reql/server_settings.hpp"
 #include "reql/system_tables/system_table.hpp"
 
 namespace reqld::reql {
@@ -30,18 +30,6 @@ class ComputedTable : public SystemTable {
 
 Datum text(const std::string& s) {
   return Datum::string(s);
-}
-
-std::vector<Datum> server_config(Context& cx) {
-  ObjectBuilder row;
-  row.set("id", text(cx.engine().options().server_id));
-  row.set("name", text(cx.engine().options().server_name));
-  ArrayBuilder tags;
-  for (const std::string& tag : cx.engine().options().server_tags) tags.add(text(tag));
-  row.set("tags", tags.finish());
-  // The system's page cache is the cache: nothing is set aside.
-  row.set("cache_size_mb", Datum::number(0));
-  return {row.finish()};
 }
 
 Datum arguments() {
@@ -76,7 +64,9 @@ std::vector<Datum> server_status(Context& cx) {
   network.set("time_connected", started);
   ObjectBuilder process;
   process.set("argv", arguments());
-  process.set("cache_size_mb", Datum::number(0));
+  // The system's page cache is the cache: of itself, nothing is set aside.
+  const auto cache_size = find_setting(cx.database(), "cache_size_mb");
+  process.set("cache_size_mb", cache_size && cache_size->is(Type::kNumber) ? *cache_size : Datum::number(0));
   process.set("pid", Datum::number(static_cast<double>(getpid())));
   process.set("time_started", started);
   process.set("version", text("rethinkdb 2.4.4 (as reqld)"));
@@ -85,13 +75,6 @@ std::vector<Datum> server_status(Context& cx) {
   row.set("name", text(cx.engine().options().server_name));
   row.set("network", network.finish());
   row.set("process", process.finish());
-  return {row.finish()};
-}
-
-std::vector<Datum> cluster_config(Context&) {
-  ObjectBuilder row;
-  row.set("id", text("heartbeat"));
-  row.set("heartbeat_timeout_secs", Datum::number(10));
   return {row.finish()};
 }
 
@@ -127,14 +110,8 @@ std::vector<Datum> current_issues(Context& cx) {
 
 }  // namespace
 
-Ref<Table> make_server_config_table(IdentifierFormat f) {
-  return make_ref<ComputedTable>("server_config", f, server_config);
-}
 Ref<Table> make_server_status_table(IdentifierFormat f) {
   return make_ref<ComputedTable>("server_status", f, server_status);
-}
-Ref<Table> make_cluster_config_table(IdentifierFormat f) {
-  return make_ref<ComputedTable>("cluster_config", f, cluster_config);
 }
 Ref<Table> make_debug_stats_table(IdentifierFormat f) {
   return make_ref<ComputedTable>("_debug_stats", f, debug_stats);

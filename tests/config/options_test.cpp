@@ -54,6 +54,8 @@ TEST_CASE("defaults") {
   CHECK(o.http_admin);
   CHECK_FALSE(o.daemon);
   CHECK_FALSE(o.server_name.empty());
+  CHECK_FALSE(o.server_name_given);
+  CHECK_FALSE(o.server_tags_given);
   CHECK(o.notes.empty());
 }
 
@@ -92,6 +94,8 @@ TEST_CASE("options of the command line") {
   CHECK(o.http_port == 8087);
   CHECK_FALSE(o.http_admin);
   CHECK(o.server_name == "kismet");
+  CHECK(o.server_name_given);
+  CHECK(o.server_tags_given);
   CHECK(o.cores == 3);
   CHECK(o.initial_password_given);
   CHECK(o.initial_password.empty());
@@ -162,6 +166,16 @@ TEST_CASE("RethinkDB's options without effect are accepted") {
                              "--no-update-check", "--bind-cluster", "all", "--canonical-address", "a",
                              "--canonical-address", "b", "--direct-io"});
   CHECK(o.notes.size() == 6);
+}
+
+TEST_CASE("the size of a cache is a number or auto") {
+  CHECK_FALSE(options({}).cache_size_given);
+  CHECK(options({"--cache-size", "0"}).cache_size_mb == 0);
+  CHECK(options({"--cache-size", "1024"}).cache_size_mb == 1024);
+  const Options o = options({"--cache-size", "auto"});
+  CHECK(o.cache_size_given);
+  CHECK_FALSE(o.cache_size_mb);
+  for (const char* size : {"", "-1", "1.5", "x", "1099511627776"}) CHECK(error({"--cache-size", size}) != "");
 }
 
 TEST_CASE("a configuration file") {

@@ -115,6 +115,7 @@ def bad_options(_):
             (["--r-http-deny", "10.0.0.0/99", "--driver-port", "0", "--no-http-admin"], "10.0.0.0/99"),
             (["--driver-tls-key", "k"], "must be given together"),
             (["--join", "other:29015"], "cluster"),
+            (["--cache-size", "big"], "--cache-size must be"),
             (["--log-level", "loud"], "--log-level must be"),
             (["--driver-port", "65536"], "--driver-port must be"),
             (["--driver-port", "65535", "-o", "1"], "beyond the last port"),
@@ -139,6 +140,47 @@ def create_then_serve(scratch):
     expect(status == 1 and "exists already" in text, text)
     with Server(directory=data) as server:
         expect(server.port > 0)
+
+
+@test
+def what_is_set_of_the_server_stays(scratch):
+    data = scratch / "data"
+    status, text = run("create", "-d", str(data), "-n", "made", "-t", "one", "-t", "two")
+    expect(status == 0, text)
+    config = [15, [[14, ["rethinkdb"]], "server_config"]]
+    heartbeat = [16, [[15, [[14, ["rethinkdb"]], "cluster_config"]], "heartbeat"]]
+
+    def shown(connection):
+        (row,) = connection.run(config)
+        return row["name"], row["tags"], row["cache_size_mb"]
+
+    with Server("--cache-size", "256", http=True, directory=data) as server, Connection(server.port) as connection:
+        expect(shown(connection) == ("made", ["default", "one", "two"], 256), shown(connection))
+        expect(connection.run([53, [config, {"name": "renamed", "tags": [2, ["three"]]}]])["replaced"] == 1)
+        expect(connection.run([53, [heartbeat, {"heartbeat_timeout_secs": 2.5}]])["replaced"] == 1)
+        connection.send([5])
+        expect(connection.receive()[1]["r"][0]["name"] == "renamed")
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % server.http_port, timeout=10) as metrics:
+            expect('name="renamed"' in metrics.read().decode())
+    # The directory has a name and tags: as with RethinkDB, those of the command line come too late.
+    with Server("-n", "other", "-t", "four", "--cache-size", "auto", directory=data) as server:
+        with Connection(server.port) as connection:
+            expect(shown(connection) == ("renamed", ["three"], "auto"), shown(connection))
+            expect(connection.run(heartbeat)["heartbeat_timeout_secs"] == 2.5)
+        expect("ignoring --server-name because this server already has a name" in server.log(), server.log())
+        expect("ignoring --server-tag because this server already has tags" in server.log(), server.log())
+    with Server("-n", "renamed", "-t", "four", directory=data) as server:
+        expect("ignoring --server-name" not in server.log(), server.log())
+
+
+@test
+def a_server_without_a_name_takes_the_one_given(scratch):
+    status, text = run("create", "-d", str(scratch / "data"))
+    expect(status == 0, text)
+    for options in (["-n", "given"], []):
+        with Server(*options, directory=scratch / "data") as server, Connection(server.port) as connection:
+            (row,) = connection.run([15, [[14, ["rethinkdb"]], "server_config"]])
+            expect((row["name"], row["tags"], row["cache_size_mb"]) == ("given", ["default"], "auto"), row)
 
 
 @test

@@ -44,7 +44,7 @@ class FakeServer : public ServerView {
 struct WithServer {
   FakeServer server;
   InProcess process{
-      {}, {.server_name = "s", .server_id = "11111111-2222-4333-8444-555555555555", .server = &server}};
+      {}, {.server_name = ServerName("s"), .server_id = "11111111-2222-4333-8444-555555555555", .server = &server}};
 };
 
 Datum field(const Datum& row, std::string_view outer, std::string_view inner) {
