@@ -1,4 +1,4 @@
-// Names of databases, tables and users.
+// Names of databases, tables, servers, their tags, and users.
 #pragma once
 
 #include <string>
