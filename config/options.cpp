@@ -298,6 +298,10 @@ std::string machine_name() {
   return text.empty() ? "reqld" : text;
 }
 
+void require_name(std::string_view option, const std::string& text) {
+  if (!is_name(text)) throw Refusal(fmt::format("--{} may have letters, digits, '_', '-' and '.' only: '{}'.", option, text));
+}
+
 std::optional<std::uint64_t> parse_cache_size(const std::string& text) {
   if (text == "auto") return std::nullopt;
   const auto size = number_within(text, 0, 1 << 30);
@@ -338,14 +342,11 @@ Options interpret(const po::variables_map& values) {
   options.server_name = machine_name();
   options.server_name_given = values.count("server-name") != 0;
   set_text(values, "server-name", options.server_name);
-  if (!is_name(options.server_name)) {
-    throw Refusal(fmt::format("--server-name may have letters, digits, '_', '-' and '.' only: '{}'.",
-                              options.server_name));
-  }
+  require_name("server-name", options.server_name);
   options.server_tags_given = values.count("server-tag") != 0;
   if (options.server_tags_given) {
     for (const std::string& tag : values["server-tag"].as<Texts>()) {
-      if (!is_name(tag)) throw Refusal(fmt::format("--server-tag may have letters, digits, '_', '-' and '.' only: '{}'.", tag));
+      require_name("server-tag", tag);
       if (std::find(options.server_tags.begin(), options.server_tags.end(), tag) == options.server_tags.end())
         options.server_tags.push_back(tag);
     }

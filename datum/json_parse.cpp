@@ -97,13 +97,6 @@ class Handler {
   const JsonLiterals literals_;
 };
 
-std::string with_read_ahead(std::string_view text) {
-  std::string copy;
-  copy.reserve(text.size() + kReadAhead);
-  copy = text;
-  return copy;
-}
-
 const char* reason(rapidjson::ParseErrorCode code) {
   switch (code) {
     // As the RapidJSON of the recordings words it.
@@ -132,6 +125,13 @@ Datum parse(char* text, std::size_t size, JsonLiterals literals) {
   return writer.finish();
 }
 
+Datum parse_copy(std::string_view text, JsonLiterals literals) {
+  std::string copy;
+  copy.reserve(text.size() + kReadAhead);
+  copy = text;
+  return parse(copy.data(), copy.size(), literals);
+}
+
 }  // namespace
 
 std::optional<double> parse_json_number(std::string_view text) {
@@ -156,14 +156,12 @@ Datum parse_json_in_place(std::string& text) {
 }
 
 Datum parse_json(std::string_view text) {
-  std::string copy = with_read_ahead(text);
-  return parse(copy.data(), copy.size(), JsonLiterals::kRefuse);
+  return parse_copy(text, JsonLiterals::kRefuse);
 }
 
 Datum parse_json_term(std::string_view text, JsonLiterals literals) {
   try {
-    std::string copy = with_read_ahead(text);
-    return parse(copy.data(), copy.size(), literals);
+    return parse_copy(text, literals);
   } catch (const JsonSyntaxError& e) {
     const bool cut = text.size() > kShownBytes;
     throw DatumError(DatumErrorKind::kLogic, fmt::format("Failed to parse \"{}{}\" as JSON: {}",

@@ -44,10 +44,7 @@ std::optional<Datum> find_grant(storage::Database& database, const std::string& 
 
 void store_grant(Context& cx, const Grant& grant) {
   const Datum record = grant.permissions.object_size() == 0 ? Datum() : grant.permissions;
-  const auto result = await_storage(cx, [&](auto done) {
-    cx.database().put_system(kCollection, grant_key(grant.user, grant.scope), record, std::move(done));
-  });
-  if (!result) throw_storage_error(result.error());
+  store_record(cx, kCollection, grant_key(grant.user, grant.scope), record);
   cx.engine().permissions().forget();
   cx.engine().feeds().system_table_changed();
 }

@@ -11,9 +11,7 @@ std::optional<Datum> find_setting(storage::Database& database, const std::string
 }
 
 void store_setting(Context& cx, const std::string& name, const Datum& value) {
-  const auto result =
-      await_storage(cx, [&](auto done) { cx.database().put_system(kServerSettings, name, value, std::move(done)); });
-  if (!result) throw_storage_error(result.error());
+  store_record(cx, kServerSettings, name, value);
 }
 
 struct ServerName::State {

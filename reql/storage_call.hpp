@@ -1,6 +1,7 @@
 // Calling storage from a query: parks the query until the answer is there.
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include "reql/context.hpp"
@@ -17,5 +18,8 @@ template <typename Start>
 storage::Result<storage::Sequence> await_storage(Context& cx, Start&& start) {
   return await_value<storage::Result<storage::Sequence>>(cx.waiting(), std::forward<Start>(start));
 }
+
+/// Stores a system record (a null one removes it), and waits until that is on disk. Throws as throw_storage_error.
+void store_record(Context& cx, const char* collection, const std::string& key, const Datum& record);
 
 }  // namespace reqld::reql

@@ -4,6 +4,10 @@
 
 namespace reqld::reql {
 
+Datum server_as(const Engine& engine, IdentifierFormat format) {
+  return Datum::string(format == IdentifierFormat::kName ? engine.options().server_name : engine.options().server_id);
+}
+
 Datum db_config(const storage::DbInfo& db) {
   ObjectBuilder out;
   out.set("id", Datum::string(db.id));
@@ -18,10 +22,6 @@ std::int64_t shard_count(const storage::TableInfo& table) {
 }
 
 namespace {
-
-Datum server_as(const Engine& engine, IdentifierFormat format) {
-  return Datum::string(format == IdentifierFormat::kName ? engine.options().server_name : engine.options().server_id);
-}
 
 // This process is the whole cluster: every shard is here.
 Datum repeated(const Datum& shard, const storage::TableInfo& table) {

@@ -12,6 +12,8 @@
 
 namespace reqld::reql {
 
+/// This server as rows refer to it: by its name or its id.
+Datum server_as(const Engine& engine, IdentifierFormat format);
 /// {id, name}
 Datum db_config(const storage::DbInfo& db);
 /// {id, db, name, primary_key, durability, indexes, shards, write_acks, write_hook}. `format` is for the database and servers.

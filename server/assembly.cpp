@@ -81,7 +81,7 @@ std::string store(storage::Database& database, const char* collection, const std
 /// An error text, or nothing.
 std::string set_initial_password(storage::Database& database, const config::Options& options,
                                  std::string& generated) {
-  const auto admin = reql::find_user(database, "admin");
+  const auto admin = reql::find_user(database, reql::kAdmin);
   // Only for who has never set one.
   if (admin && !admin->password.empty) return {};
   std::string password = options.initial_password;
@@ -90,7 +90,7 @@ std::string set_initial_password(storage::Database& database, const config::Opti
     generated = password;
   }
   reql::User user;
-  user.name = "admin";
+  user.name = reql::kAdmin;
   user.password = reql::hash_password(password);
   return store(database, reql::kUsersCollection, user.name, reql::encode_user(user), "the initial password");
 }

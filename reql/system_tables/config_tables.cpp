@@ -1,6 +1,7 @@
 // db_config and table_config: what exists, and how it is set up. A row that is inserted makes a database or table.
 
 #include "datum/json.hpp"
+#include "reql/creation.hpp"
 #include "reql/error.hpp"
 #include "reql/names.hpp"
 #include "reql/permissions.hpp"
@@ -20,11 +21,6 @@ void check(const storage::Result<storage::Sequence>& result) {
 [[noreturn]] void refuse_given_key(const std::string& what, const std::string& table) {
   throw_logic("If you want to create a new " + what + " by inserting into `rethinkdb." + table +
               "`, you must use an auto-generated primary key.");
-}
-
-void check_created(const storage::Result<storage::Sequence>& result, const std::string& exists) {
-  if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
-  check(result);
 }
 
 class DbConfigTable : public SystemTable {
@@ -74,10 +70,7 @@ class DbConfigTable : public SystemTable {
     check_fields(name(), db_config(db), row, {"id"});
     db.name = text_field(name(), row, "name");
     check_name("Database", db.name);
-    require(cx, Permission::kConfig, {});
-    const std::string exists = "Database `" + db.name + "` already exists.";
-    if (db.name == kSystemDatabase) throw_op_failed(exists);
-    check_created(await_storage(cx, [&](auto done) { cx.database().create_db(db, std::move(done)); }), exists);
+    create_database(cx, db);
   }
 };
 
@@ -150,11 +143,9 @@ class TableConfigTable : public SystemTable {
     storage::TableInfo table = plain;
     read_choices(cx, defaults, filled).apply(table);
     const auto catalog = cx.database().catalog();
-    require(cx, Permission::kConfig, {table.db_id, {}});
     const storage::DbInfo* const db = catalog->db_by_id(table.db_id);
-    const std::string exists = "Table `" + (db != nullptr ? db->name : table.db_id) + "." + table.name + "` already exists.";
-    if (catalog->tables.by_name(table.db_id, table.name)) throw_op_failed(exists);
-    check_created(await_storage(cx, [&](auto done) { cx.database().create_table(table.db_id, table, std::move(done)); }), exists);
+    if (db == nullptr) throw_op_failed("The database does not exist any more.");
+    create_table(cx, *db, table);
     return filled;
   }
 
@@ -233,9 +224,8 @@ class TableConfigTable : public SystemTable {
   // The id of the database that the `db` field names: a table can be moved to another.
   std::string database_of(Context& cx, const std::string& db) const {
     const auto catalog = cx.database().catalog();
-    for (const auto& [name, info] : catalog->dbs) {
-      if ((format() == IdentifierFormat::kName ? name : info->id) == db) return info->id;
-    }
+    const storage::DbInfo* const found = format() == IdentifierFormat::kName ? catalog->db(db) : catalog->db_by_id(db);
+    if (found != nullptr) return found->id;
     if (format() == IdentifierFormat::kUuid) throw_op_failed("There is no database with UUID `" + db + "`.");
     throw_op_failed("Database `" + db + "` does not exist.");
   }

@@ -6,6 +6,7 @@
 #include "reql/print.hpp"
 #include "reql/running_queries.hpp"
 #include "reql/system_tables/system_table.hpp"
+#include "reql/table_config.hpp"
 #include "reql/users.hpp"
 #include "reql/uuid.hpp"
 
@@ -15,17 +16,17 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-Datum make_row(const std::string& server, std::string_view type, const std::string& id, Seconds age, Datum info) {
+Datum make_row(const Datum& server, std::string_view type, const std::string& id, Seconds age, Datum info) {
   ObjectBuilder row;
   row.set("id", Datum::array({Datum::string(type), Datum::string(id)}));
   row.set("type", Datum::string(type));
   row.set("duration_sec", Datum::number(age.count()));
-  row.set("servers", Datum::array({Datum::string(server)}));
+  row.set("servers", Datum::array({server}));
   row.set("info", std::move(info));
   return row.finish();
 }
 
-Datum query_row(const std::string& server, RunningQuery& query) {
+Datum query_row(const Datum& server, RunningQuery& query) {
   if (query.id.empty()) query.id = random_uuid();
   ObjectBuilder info;
   info.set("client_address", Datum::string(query.client->peer_host));
@@ -33,11 +34,6 @@ Datum query_row(const std::string& server, RunningQuery& query) {
   info.set("user", Datum::string(query.client->user));
   info.set("query", Datum::string(print_query(*query.program->root())));
   return make_row(server, "query", query.id, std::chrono::steady_clock::now() - query.started, info.finish());
-}
-
-std::string database_name(const storage::Catalog& catalog, const storage::TableInfo& table) {
-  const storage::DbInfo* const db = catalog.db_by_id(table.db_id);
-  return db != nullptr ? db->name : std::string();
 }
 
 class JobsTable : public SystemTable {
@@ -63,9 +59,7 @@ class JobsTable : public SystemTable {
 
  protected:
   std::vector<Datum> rows(Context& cx) override {
-    const EngineOptions& options = cx.engine().options();
-    const bool by_id = format() == IdentifierFormat::kUuid;
-    const std::string& server = by_id ? options.server_id : options.server_name;
+    const Datum server = server_as(cx.engine(), format());
     const std::string& user = cx.client().user;
     std::vector<Datum> out;
     cx.engine().running().for_each([&](RunningQuery& query) {
@@ -73,19 +67,26 @@ class JobsTable : public SystemTable {
     });
     if (user != kAdmin) return out;
     const auto catalog = cx.database().catalog();
-    for (const auto& table : catalog->tables) {
-      for (const auto& [name, index] : table->indexes) {
-        if (index->ready) continue;
-        ObjectBuilder info;
-        info.set("db", Datum::string(by_id ? table->db_id : database_name(*catalog, *table)));
-        info.set("table", Datum::string(by_id ? table->id : table->name));
-        info.set("index", Datum::string(name));
-        const auto rows_in_all = static_cast<double>(cx.database().reader()->count(*table));
-        info.set("progress", Datum::number(rows_in_all == 0 ? 0 : static_cast<double>(index->built_rows.rows()) / rows_in_all));
-        out.push_back(make_row(server, "index_construction", index->id, index->built_rows.age(), info.finish()));
-      }
+    for (const auto& [db_name, db] : catalog->dbs) {
+      for (const auto& table : catalog->tables.of_database(db->id)) add_builds(cx, server, *db, *table, out);
     }
     return out;
+  }
+
+ private:
+  void add_builds(Context& cx, const Datum& server, const storage::DbInfo& db, const storage::TableInfo& table,
+                  std::vector<Datum>& out) const {
+    const bool names = format() == IdentifierFormat::kName;
+    for (const auto& [name, index] : table.indexes) {
+      if (index->ready) continue;
+      ObjectBuilder info;
+      info.set("db", Datum::string(names ? db.name : db.id));
+      info.set("table", Datum::string(names ? table.name : table.id));
+      info.set("index", Datum::string(name));
+      const auto rows_in_all = static_cast<double>(cx.database().reader()->count(table));
+      info.set("progress", Datum::number(rows_in_all == 0 ? 0 : static_cast<double>(index->built_rows.rows()) / rows_in_all));
+      out.push_back(make_row(server, "index_construction", index->id, index->built_rows.age(), info.finish()));
+    }
   }
 };
 

@@ -6,6 +6,7 @@
 #include "datum/utf8.hpp"
 #include "reql/server_view.hpp"
 #include "reql/system_tables/system_table.hpp"
+#include "reql/table_config.hpp"
 
 namespace reqld::reql {
 
@@ -43,7 +44,7 @@ class LogsTable : public SystemTable {
     std::vector<Datum> out;
     if (!options.server) return out;
     const Datum server_id = Datum::string(options.server_id);
-    const Datum server = format() == IdentifierFormat::kName ? Datum::string(std::string(options.server_name)) : server_id;
+    const Datum server = server_as(cx.engine(), format());
     for (const LogLine& line : options.server->log_lines()) {
       const std::chrono::duration<double> since_epoch = line.at.time_since_epoch();
       ObjectBuilder row;

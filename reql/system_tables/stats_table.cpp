@@ -4,6 +4,7 @@
 #include "reql/running_queries.hpp"
 #include "reql/server_view.hpp"
 #include "reql/system_tables/system_table.hpp"
+#include "reql/table_config.hpp"
 
 namespace reqld::reql {
 
@@ -96,7 +97,7 @@ class StatsTable : public SystemTable {
     if (wanted(kServer)) {
       ObjectBuilder row;
       row.set("id", make_id(kServer, cx.engine().options().server_id));
-      row.set("server", server(cx));
+      row.set("server", server_as(cx.engine(), format()));
       row.set(
           "query_engine",
           QueryEngine(span).clients(cx).queries(true).rows(span.rows_before(), span.rows(), true).finish());
@@ -111,11 +112,6 @@ class StatsTable : public SystemTable {
       }
     }
     return out;
-  }
-
-  Datum server(Context& cx) const {
-    const EngineOptions& options = cx.engine().options();
-    return Datum::string(format() == IdentifierFormat::kName ? options.server_name : options.server_id);
   }
 
   void set_names(ObjectBuilder& row, const storage::DbInfo& db, const storage::TableInfo& table) const {
@@ -140,7 +136,7 @@ class StatsTable : public SystemTable {
     ObjectBuilder row;
     row.set("id", make_id(kTableServer, table.id, cx.engine().options().server_id));
     set_names(row, db, table);
-    row.set("server", server(cx));
+    row.set("server", server_as(cx.engine(), format()));
     row.set("query_engine", QueryEngine(span).rows(before, now, true).finish());
     row.set("storage_engine", storage_engine(cx, span, table, before, now));
     return row.finish();

@@ -66,7 +66,7 @@ class UsersTable : public SystemTable {
     outcome.new_row = compute(cx, outcome.old_row);
     if (outcome.new_row.is_null()) {
       if (!present) throw_logic("User `" + name + "` not found.");
-      if (name == "admin") throw_logic("The user `admin` can't be deleted.");
+      if (name == kAdmin) throw_logic("The user `admin` can't be deleted.");
       store(cx, name, Datum());
       drop_grants(cx, name);
       return outcome;
@@ -89,9 +89,7 @@ class UsersTable : public SystemTable {
 
  private:
   static void store(Context& cx, const std::string& name, const Datum& record) {
-    const auto result = await_storage(
-        cx, [&](auto done) { cx.database().put_system(kUsersCollection, name, record, std::move(done)); });
-    if (!result) throw_storage_error(result.error());
+    store_record(cx, kUsersCollection, name, record);
     cx.engine().feeds().system_table_changed();
   }
 };

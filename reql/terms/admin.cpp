@@ -4,6 +4,7 @@
 #include <set>
 
 #include "datum/json.hpp"
+#include "reql/creation.hpp"
 #include "reql/eval.hpp"
 #include "reql/index_definition.hpp"
 #include "reql/names.hpp"
@@ -42,12 +43,7 @@ Value db_create(Args& args) {
   Context& cx = args.cx();
   const std::string name = args.string(0);
   Args::blaming(args.node_of(0), [&] { check_name("Database", name); });
-  require(cx, Permission::kConfig, {});
-  const std::string exists = "Database `" + name + "` already exists.";
-  if (name == kSystemDatabase || cx.database().catalog()->db(name)) throw_op_failed(exists);
-  const auto result = await_storage(cx, [&](auto done) { cx.database().create_db({.id = {}, .name = name}, std::move(done)); });
-  if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
-  check(result);
+  create_database(cx, {.id = {}, .name = name});
   return Value(config_change(Datum(), db_config(find_database(*cx.database().catalog(), name)), "dbs_created"));
 }
 
@@ -118,14 +114,9 @@ Value table_create(Args& args) {
   if (name.database == kSystemDatabase) {
     throw_op_failed("Database `rethinkdb` is special; you can't create new tables in it.");
   }
-  require(cx, Permission::kConfig, {database_id(cx, name.database), {}});
-  const std::string exists = "Table `" + name.database + "." + name.name + "` already exists.";
   const auto before = cx.database().catalog();
   const storage::DbInfo& db = find_database(*before, name.database);
-  if (before->table(db, name.name)) throw_op_failed(exists);
-  const auto result = await_storage(cx, [&](auto done) { cx.database().create_table(db.id, table, std::move(done)); });
-  if (!result && result.error().kind == storage::ErrorKind::kExists) throw_op_failed(exists);
-  check(result);
+  create_table(cx, db, table);
   const auto created = cx.database().catalog()->table(db, name.name);
   if (!created) throw_op_failed("Table `" + name.database + "." + name.name + "` does not exist.");
   return Value(config_change(Datum(), table_config(cx.engine(), name.database, *created), "tables_created"));

@@ -31,7 +31,7 @@ Value grant(Args& args) {
   const Datum change = args.datum(at + 1);
   require(cx, Permission::kRead, {std::string(kSystemDatabaseId), system_table_id("permissions")});
   require(cx, Permission::kWrite, {std::string(kSystemDatabaseId), system_table_id("permissions")});
-  if (user == "admin") throw_op_failed("The permissions of the user `admin` can't be modified.");
+  if (user == kAdmin) throw_op_failed("The permissions of the user `admin` can't be modified.");
   if (!find_user(cx.database(), user)) throw_op_failed("User `" + user + "` not found.");
   const Datum present = find_grant(cx.database(), user, scope).value_or(Datum());
   Grant granted{user, scope, merge_permissions(present, change, scope)};

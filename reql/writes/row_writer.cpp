@@ -116,6 +116,12 @@ void throw_storage_error(const storage::Error& error) {
   }
 }
 
+void store_record(Context& cx, const char* collection, const std::string& key, const Datum& record) {
+  const auto result =
+      await_storage(cx, [&](auto done) { cx.database().put_system(collection, key, record, std::move(done)); });
+  if (!result) throw_storage_error(result.error());
+}
+
 void sync_storage(Context& cx) {
   auto result = await_storage(cx, [&](auto done) { cx.database().engine().sync(std::move(done)); });
   if (!result) throw_storage_error(result.error());
