@@ -29,13 +29,15 @@ class SystemPart : public FeedPart {
   void drain(Context& cx, FeedOutput& out) override {
     take_changes(*handle_, options_, out, [](const FeedChange&) { return false; });
     std::map<std::string, Datum> now = read(cx);
-    for (const auto& [key, value] : known_) {
-      const auto at = now.find(key);
-      if (at == now.end()) {
-        if (change_ == SystemChange::kLog) continue;
-        out.push(change_element(options_, value, Datum()));
-      } else if (!(at->second == value)) {
-        out.push(change_element(options_, value, at->second));
+    // A line of the log is told once: later ones only push it out, and a server's new name shows in those already told.
+    if (change_ != SystemChange::kLog) {
+      for (const auto& [key, value] : known_) {
+        const auto at = now.find(key);
+        if (at == now.end()) {
+          out.push(change_element(options_, value, Datum()));
+        } else if (!(at->second == value)) {
+          out.push(change_element(options_, value, at->second));
+        }
       }
     }
     for (const auto& [key, value] : now) {

@@ -148,6 +148,16 @@ TEST_CASE("logs has the lines of the log, and its feed new ones at once") {
   CHECK(change->get("old_val")->is_null());
   CHECK(change->get("new_val")->get("message")->as_string() == "second");
   CHECK(!feed.poll());
+  // The lines of before now show another name, and are not told again.
+  with.process.value("[53,[" + system_table("server_config") + R"(,{"name":"renamed"}]])");
+  with.server.log("third");
+  with.process.engine().feeds().system_table_changed(SystemChange::kLog);
+  const auto after = feed.next();
+  REQUIRE(after);
+  CHECK(after->get("old_val")->is_null());
+  CHECK(after->get("new_val")->get("message")->as_string() == "third");
+  CHECK(after->get("new_val")->get("server")->as_string() == "renamed");
+  CHECK(!feed.poll());
 }
 
 namespace {
