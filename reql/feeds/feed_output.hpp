@@ -25,10 +25,13 @@ class FeedOutput {
   std::size_t size() const { return items_.size() - at_; }
   bool empty() const { return size() == 0; }
 
-  void take(std::size_t max_rows, Batch& out) {
-    for (std::size_t n = std::min(max_rows, size()); n > 0; --n, ++at_) {
+  /// Ends with the element that makes it `max_bytes`, encoded.
+  void take(std::size_t max_rows, std::size_t max_bytes, Batch& out) {
+    std::size_t bytes = 0;
+    for (std::size_t n = std::min(max_rows, size()); n > 0 && bytes < max_bytes; --n, ++at_) {
       Item& item = items_[at_];
       out.push_back(item.shared ? item.shared->datum() : std::move(item.own));
+      bytes += out.back().encoded_size();
     }
     tidy();
   }

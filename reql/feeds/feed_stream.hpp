@@ -17,7 +17,7 @@ class FeedStream : public Stream {
  public:
   bool next(Context& cx, const BatchLimits& limits, Batch& out) final {
     if (output_.empty()) fill(cx);
-    output_.take(limits.max_rows, out);
+    output_.take(limits.max_rows, limits.max_bytes, out);
     return true;
   }
   std::optional<std::size_t> next_json(Context& cx, const BatchLimits& limits, std::string& out) final {

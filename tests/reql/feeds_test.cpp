@@ -129,6 +129,25 @@ TEST_CASE("a change that is kept from one fetch to the next does not wait for an
   }
 }
 
+TEST_CASE("a reply of a feed has no more than max_batch_bytes calls for, however much has gathered") {
+  const std::string merged = "[35,[" + changes() + R"(,{"seen":true}]])";
+  for (const std::string& term : {changes(), merged}) {
+    CAPTURE(term);
+    WithTable t;
+    FeedClient client(t.process, term, R"("max_batch_bytes":4000)");
+    CHECK(!client.poll());
+    std::string rows;
+    for (int i = 0; i < 20; ++i)
+      rows += (i == 0 ? "" : ",") + ("{\"id\":" + std::to_string(i) + ",\"v\":\"") + std::string(1000, 'v') + "\"}";
+    t.process.value(insert("[2,[" + rows + "]]"));
+    for (int i = 0; i < 20; ++i) {
+      CHECK(client.next());
+      CHECK(client.at_hand() < 5);
+    }
+    CHECK(!client.poll());
+  }
+}
+
 namespace {
 
 /// What a client has that applies the offsets of an ordered feed, one change after the other.
