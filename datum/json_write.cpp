@@ -59,18 +59,41 @@ char* lay_out(char* p, const char* digits, int count, int point) {
 }
 
 /// Needs kMaxNumberText.
+char* write_whole(char* p, std::int64_t n) {
+  return std::to_chars(p, p + kMaxNumberText, n).ptr;
+}
+
+/// Writes a number above zero that has a few decimals, as most have that are not whole; nullptr when it has more. At most 15
+/// digits in all: no other number of so few is the same double, so these are the fewest that tell it.
+char* write_few_decimals(char* p, double d) {
+  constexpr int kDecimals = 4;
+  constexpr std::int64_t kScale = 10'000;
+  if (d >= 1e15 / kScale) return nullptr;
+  const auto scaled = static_cast<std::int64_t>(d * kScale + 0.5);
+  if (scaled == 0 || static_cast<double>(scaled) / kScale != d) return nullptr;
+  p = write_whole(p, scaled / kScale);
+  *p++ = '.';
+  auto decimals = static_cast<unsigned>(scaled % kScale);
+  for (int i = kDecimals; i-- > 0; decimals /= 10) p[i] = static_cast<char>('0' + decimals % 10);
+  p += kDecimals;
+  while (p[-1] == '0') --p;
+  return p;
+}
+
+/// Needs kMaxNumberText.
 char* write_number_text(char* p, double d) {
   if (std::fabs(d) <= kMaxWhole && d == std::trunc(d)) {
     if (d == 0 && std::signbit(d)) {
       std::memcpy(p, "-0.0", 4);
       return p + 4;
     }
-    return std::to_chars(p, p + kMaxNumberText, static_cast<std::int64_t>(d)).ptr;
+    return write_whole(p, static_cast<std::int64_t>(d));
   }
   if (d < 0) {
     *p++ = '-';
     d = -d;
   }
+  if (char* const end = write_few_decimals(p, d)) return end;
   char text[32];
   const char* const end = std::to_chars(text, text + sizeof text, d, std::chars_format::scientific).ptr;
   char digits[20];
@@ -148,6 +171,16 @@ bool copy_clean(char* to, const char* s, std::size_t n) {
     const auto both = (static_cast<std::uint64_t>(last) << 32) | first;
     return clean(_mm_cvtsi64_si128(static_cast<long long>(both)), 0xff);
   }
+  if (n > 0) {
+    // All three, with one of them twice or thrice when there are fewer.
+    to[0] = s[0];
+    to[n / 2] = s[n / 2];
+    to[n - 1] = s[n - 1];
+    const unsigned all = static_cast<std::uint8_t>(s[0]) | static_cast<unsigned>(static_cast<std::uint8_t>(s[n / 2])) << 8 |
+                         static_cast<unsigned>(static_cast<std::uint8_t>(s[n - 1])) << 16;
+    return clean(_mm_cvtsi32_si128(static_cast<int>(all)), 7);
+  }
+  return true;
 #endif
   for (std::size_t i = 0; i < n; ++i) {
     if (needs_escape(s[i])) return false;
@@ -156,263 +189,279 @@ bool copy_clean(char* to, const char* s, std::size_t n) {
   return true;
 }
 
-/// Text on its way out: small pieces gather here, which is cheaper than growing the string by each.
+/// Text on its way out: pieces gather here, which is cheaper than growing the string by each. The end of what was gathered is
+/// with whoever writes, in a register: what takes it as `p` answers with the new one.
 class Sink {
  public:
+  /// What may be written behind `p` without another look at the room: a number and some punctuation.
+  static constexpr std::size_t kMargin = 64;
+
   explicit Sink(std::string& out) : out_(out) {}
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
-  ~Sink() { out_.append(buffer_, static_cast<std::size_t>(p_ - buffer_)); }
 
-  void flush() {
-    out_.append(buffer_, static_cast<std::size_t>(p_ - buffer_));
-    p_ = buffer_;
+  char* begin() { return buffer_; }
+  /// Behind the result are `n` bytes and the margin; n is at most kShort + 2.
+  char* room(char* p, std::size_t n = 0) {
+    return static_cast<std::size_t>(buffer_ + sizeof buffer_ - p) < n + kMargin ? flush(p) : p;
   }
-  void put(char c) {
-    if (p_ == buffer_ + sizeof buffer_) flush();
-    *p_++ = c;
+  char* flush(char* p) {
+    out_.append(buffer_, static_cast<std::size_t>(p - buffer_));
+    return buffer_;
   }
-  void put(const char* s, std::size_t n) {
-    if (n > static_cast<std::size_t>(buffer_ + sizeof buffer_ - p_)) {
-      flush();
-      if (n > sizeof buffer_ / 2) {
-        out_.append(s, n);
-        return;
-      }
+  /// To append to after flush().
+  std::string& out() { return out_; }
+  std::size_t size(const char* p) const { return out_.size() + static_cast<std::size_t>(p - buffer_); }
+
+  char* put(char* p, std::string_view text) {
+    if (text.size() > kShort) {
+      p = flush(p);
+      out_.append(text);
+      return p;
     }
-    std::memcpy(p_, s, n);
-    p_ += n;
+    p = room(p, text.size());
+    std::memcpy(p, text.data(), text.size());
+    return room(p + text.size());
   }
-  void put(std::string_view s) { put(s.data(), s.size()); }
-  void put_tabs(std::size_t n) {
-    while (n-- > 0) put('\t');
-  }
-  void put_number(double d) {
-    if (buffer_ + sizeof buffer_ - p_ < static_cast<std::ptrdiff_t>(kMaxNumberText)) flush();
-    p_ = write_number_text(p_, d);
-  }
-  void put_string(std::string_view s) {
+  /// In quotes.
+  char* put_string(char* p, std::string_view s) {
     if (s.size() <= kShort) {
-      if (buffer_ + sizeof buffer_ - p_ < static_cast<std::ptrdiff_t>(kShort + 2)) flush();
-      *p_ = '"';
-      if (copy_clean(p_ + 1, s.data(), s.size())) {
-        p_ += s.size() + 2;
-        p_[-1] = '"';
-        return;
+      p = room(p, s.size() + 2);
+      *p = '"';
+      if (copy_clean(p + 1, s.data(), s.size())) {
+        p += s.size() + 2;
+        p[-1] = '"';
+        return room(p);
       }
     }
-    put('"');
-    for (std::size_t i = 0; i < s.size();) {
-      const std::size_t stop = find_escape(s.data(), i, s.size());
-      put(s.data() + i, stop - i);
-      if (stop == s.size()) break;
-      put_escape(s[stop]);
-      i = stop + 1;
-    }
-    put('"');
-  }
-  std::size_t size() const { return out_.size() + static_cast<std::size_t>(p_ - buffer_); }
-  /// The string to append to directly; whatever was gathered is in it.
-  std::string& direct() {
-    flush();
-    return out_;
+    return put_long_string(p, s);
   }
 
  private:
-  void put_escape(char c) {
+  static constexpr std::size_t kShort = 128;
+
+  [[gnu::noinline]] char* put_long_string(char* p, std::string_view s) {
+    *p++ = '"';
+    for (std::size_t i = 0; i < s.size();) {
+      const std::size_t stop = find_escape(s.data(), i, s.size());
+      p = put(p, s.substr(i, stop - i));
+      if (stop == s.size()) break;
+      p = room(put_escape(p, s[stop]));
+      i = stop + 1;
+    }
+    *p++ = '"';
+    return room(p);
+  }
+
+  static char* put_escape(char* p, char c) {
     constexpr char kHex[] = "0123456789ABCDEF";
-    put('\\');
+    *p++ = '\\';
     switch (c) {
       case '"':
       case '\\':
-        put(c);
+        *p++ = c;
         break;
       case '\b':
-        put('b');
+        *p++ = 'b';
         break;
       case '\f':
-        put('f');
+        *p++ = 'f';
         break;
       case '\n':
-        put('n');
+        *p++ = 'n';
         break;
       case '\r':
-        put('r');
+        *p++ = 'r';
         break;
       case '\t':
-        put('t');
+        *p++ = 't';
         break;
       default:
-        put("u00", 3);
-        put(kHex[static_cast<std::uint8_t>(c) >> 4]);
-        put(kHex[c & 15]);
+        std::memcpy(p, "u00", 3);
+        p[3] = kHex[static_cast<std::uint8_t>(c) >> 4];
+        p[4] = kHex[c & 15];
+        p += 5;
     }
+    return p;
   }
 
-  static constexpr std::size_t kShort = 128;
-
   std::string& out_;
-  char* p_ = buffer_;
   char buffer_[1024];
 };
+
+/// Writes short text behind `p` that fits into the margin.
+template <std::size_t N>
+char* put_word(char* p, const char (&word)[N]) {
+  std::memcpy(p, word, N - 1);
+  return p + N - 1;
+}
 
 template <bool kPretty>
 class JsonWriter {
  public:
-  /// Stops with "..." once there are more than `limit` bytes.
+  /// Pretty text stops with "..." once there are more than `limit` bytes.
   JsonWriter(std::string& out, BlobSource* source, std::size_t limit = std::string::npos)
       : sink_(out), source_(source), limit_(limit) {}
 
-  void write(const std::uint8_t* p) {
-    for (;;) {
-      write_value(p);
-      if (sink_.size() > limit_) {
-        sink_.direct().resize(limit_);
-        sink_.put("...");
+  void write(const std::uint8_t* value) {
+    char* p = sink_.begin();
+    for (Walk walk;;) {
+      p = write_value(p, value, walk);
+      if (kPretty && sink_.size(p) > limit_) {
+        sink_.flush(p);
+        sink_.out().replace(limit_, std::string::npos, "...");
         return;
       }
-      for (;; open_.pop()) {
-        if (open_.empty()) return;
-        Walk& top = open_.top();
-        if (top.next < top.container.count()) {
-          p = next_item(top);
-          break;
+      for (; walk.next == walk.count; walk = open_.top(), open_.pop()) {
+        if (open_.empty()) {
+          sink_.flush(p);
+          return;
         }
-        if (top.geometry && !top.reql_type_done) write_reql_type(top);
-        close(top.object ? '}' : ']', top.any);
+        p = close(p, walk);
       }
+      p = begin_item(p, walk, value);
     }
   }
 
  private:
+  enum class Kind : std::uint8_t { kArray, kObject, kGeometry };
+
+  /// Where the writer is in a container, or in none.
   struct Walk {
     Container container;
-    std::uint32_t next;
-    bool object;
-    bool geometry;
-    bool reql_type_done;
-    bool any;
+    std::uint32_t next = 0;
+    std::uint32_t count = 0;
+    Kind kind = Kind::kArray;
+    bool any = false;  ///< something of it was written
+    bool reql_type_due = false;
   };
 
-  void separate(bool first) {
-    if (!first) sink_.put(',');
-    if (kPretty) {
-      sink_.put('\n');
-      sink_.put_tabs(indent_);
+  char* new_line(char* p, std::size_t tabs) {
+    *p++ = '\n';
+    while (tabs-- > 0) {
+      p = sink_.room(p);
+      *p++ = '\t';
     }
+    return sink_.room(p);
   }
-  void put_name(std::string_view name) {
-    sink_.put_string(name);
-    sink_.put(':');
-    if (kPretty) sink_.put('\t');
+  char* separate(char* p, Walk& walk) {
+    if (walk.any) *p++ = ',';
+    walk.any = true;
+    return kPretty ? new_line(p, open_.size()) : p;
   }
-  void close(char bracket, bool any) {
-    --indent_;
-    if (kPretty && any) {
-      sink_.put('\n');
-      sink_.put_tabs(indent_);
+  char* put_name(char* p, std::string_view name) {
+    p = sink_.put_string(p, name);
+    *p++ = ':';
+    if (kPretty) *p++ = '\t';
+    return p;
+  }
+
+  char* open(char* p, const std::uint8_t* value, Kind kind, Walk& walk) {
+    *p++ = kind == Kind::kArray ? '[' : '{';
+    open_.push(walk);
+    walk.container = Container(value);
+    walk.next = 0;
+    walk.count = walk.container.count();
+    walk.kind = kind;
+    walk.any = false;
+    walk.reql_type_due = kind == Kind::kGeometry;
+    return sink_.room(p);
+  }
+  char* close(char* p, Walk& walk) {
+    if (walk.reql_type_due) p = write_reql_type(p, walk);
+    if (kPretty && walk.any) p = new_line(p, open_.size() - 1);
+    *p++ = walk.kind == Kind::kArray ? ']' : '}';
+    return sink_.room(p);
+  }
+  char* write_reql_type(char* p, Walk& walk) {
+    walk.reql_type_due = false;
+    p = put_name(separate(p, walk), kReqlType);
+    return sink_.room(put_word(p, R"("GEOMETRY")"));
+  }
+
+  /// Writes what stands before the next item, whose value is then at `value`.
+  char* begin_item(char* p, Walk& walk, const std::uint8_t*& value) {
+    const std::uint32_t i = walk.next++;
+    if (walk.kind == Kind::kArray) {
+      value = walk.container.at(i);
+      return separate(p, walk);
     }
-    sink_.put(bracket);
+    const std::string_view name = walk.container.name(i);
+    value = reinterpret_cast<const std::uint8_t*>(name.data()) + name.size();
+    if (walk.reql_type_due && name > kReqlType) p = write_reql_type(p, walk);
+    return put_name(separate(p, walk), name);
   }
 
-  void write_reql_type(Walk& top) {
-    separate(!top.any);
-    put_name(kReqlType);
-    sink_.put_string("GEOMETRY");
-    top.any = top.reql_type_done = true;
-  }
-
-  /// Writes what stands before the next item of `top`; returns its value.
-  const std::uint8_t* next_item(Walk& top) {
-    const std::uint32_t i = top.next++;
-    if (!top.object) {
-      separate(!top.any);
-      top.any = true;
-      return top.container.at(i);
-    }
-    const std::string_view name = top.container.name(i);
-    if (top.geometry && !top.reql_type_done && name > kReqlType) write_reql_type(top);
-    separate(!top.any);
-    top.any = true;
-    put_name(name);
-    return reinterpret_cast<const std::uint8_t*>(name.data()) + name.size();
-  }
-
-  void open(const std::uint8_t* p, bool object, bool geometry) {
-    sink_.put(object ? '{' : '[');
-    ++indent_;
-    open_.push({Container(p), 0, object, geometry, false, false});
-  }
-
-  void write_value(const std::uint8_t* p) {
-    switch (tag_at(p)) {
+  /// Of a container only the beginning: `walk` is then in it.
+  char* write_value(char* p, const std::uint8_t* value, Walk& walk) {
+    switch (tag_at(value)) {
       case Tag::kNull:
-        sink_.put("null", 4);
-        break;
+        return sink_.room(put_word(p, "null"));
       case Tag::kFalse:
-        sink_.put("false", 5);
-        break;
+        return sink_.room(put_word(p, "false"));
       case Tag::kTrue:
-        sink_.put("true", 4);
-        break;
-      case Tag::kDouble:
+        return sink_.room(put_word(p, "true"));
       case Tag::kInt8:
+        return sink_.room(write_whole(p, encoding::load<std::int8_t>(value + 1)));
       case Tag::kInt16:
+        return sink_.room(write_whole(p, encoding::load<std::int16_t>(value + 1)));
       case Tag::kInt32:
+        return sink_.room(write_whole(p, encoding::load<std::int32_t>(value + 1)));
       case Tag::kInt64:
-        sink_.put_number(number_at(p));
-        break;
+      case Tag::kDouble:
+        return sink_.room(write_number_text(p, number_at(value)));
       case Tag::kString:
-        sink_.put_string(text_at(p));
-        break;
+        return sink_.put_string(p, text_at(value));
       case Tag::kBinary:
       case Tag::kBlob:
-        write_binary(p);
-        break;
+        return write_binary(p, value);
       case Tag::kTime:
-        write_time(time_at(p));
-        break;
+        return write_time(p, time_at(value));
       case Tag::kGeometry:
-        open(p + 1, true, true);
-        break;
+        return open(p, value + 1, Kind::kGeometry, walk);
       case Tag::kArray:
-        open(p, false, false);
-        break;
+        return open(p, value, Kind::kArray, walk);
       case Tag::kObject:
-        open(p, true, false);
-        break;
+        return open(p, value, Kind::kObject, walk);
       case Tag::kMinVal:
         throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.minval` to JSON.");
       case Tag::kMaxVal:
         throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.maxval` to JSON.");
     }
+    return p;
   }
 
-  void write_binary(const std::uint8_t* p) {
+  /// What stands before the value of a pseudo-type's field, the first or a later one.
+  char* begin_field(char* p, char before, std::string_view name) {
+    *p++ = before;
+    if (kPretty) p = new_line(p, open_.size() + 1);
+    return put_name(p, name);
+  }
+  char* end_fields(char* p) {
+    if (kPretty) p = new_line(p, open_.size());
+    *p++ = '}';
+    return sink_.room(p);
+  }
+
+  char* write_binary(char* p, const std::uint8_t* value) {
     // RethinkDB shows a binary on its own on one line.
-    const bool on_one_line = !kPretty || indent_ == 0;
+    const bool on_one_line = !kPretty || open_.empty();
     if (on_one_line) {
-      sink_.put(R"({"$reql_type$":"BINARY","data":")");
+      p = put_word(p, R"({"$reql_type$":"BINARY","data":")");
     } else {
-      sink_.put('{');
-      ++indent_;
-      separate(true);
-      put_name(kReqlType);
-      sink_.put(R"("BINARY")");
-      separate(false);
-      put_name("data");
-      sink_.put('"');
+      p = put_word(begin_field(p, '{', kReqlType), R"("BINARY")");
+      p = begin_field(p, ',', "data");
+      *p++ = '"';
     }
-    std::string& out = sink_.direct();
-    if (tag_at(p) == Tag::kBinary)
-      append_base64(text_at(p).substr(0, limit_), out);
+    p = sink_.flush(p);
+    if (tag_at(value) == Tag::kBinary)
+      append_base64(text_at(value).substr(0, limit_), sink_.out());
     else
-      append_blob(blob_at(p), out);
-    sink_.put('"');
-    if (on_one_line)
-      sink_.put('}');
-    else
-      close('}', true);
+      append_blob(blob_at(value), sink_.out());
+    *p++ = '"';
+    if (!on_one_line) return end_fields(p);
+    *p++ = '}';
+    return sink_.room(p);
   }
 
   void append_blob(BlobRef ref, std::string& out) {
@@ -428,26 +477,17 @@ class JsonWriter {
     }
   }
 
-  void write_time(TimeValue t) {
-    sink_.put('{');
-    ++indent_;
-    separate(true);
-    put_name(kReqlType);
-    sink_.put(R"("TIME")");
-    separate(false);
-    put_name("epoch_time");
-    sink_.put_number(t.epoch_seconds);
-    separate(false);
-    put_name("timezone");
-    sink_.put_string(format_timezone(t.zone_minutes));
-    close('}', true);
+  char* write_time(char* p, TimeValue t) {
+    p = put_word(begin_field(p, '{', kReqlType), R"("TIME")");
+    p = sink_.room(write_number_text(begin_field(p, ',', "epoch_time"), t.epoch_seconds));
+    p = sink_.put_string(begin_field(p, ',', "timezone"), format_timezone(t.zone_minutes));
+    return end_fields(p);
   }
 
   Sink sink_;
   BlobSource* source_;
   std::size_t limit_;
-  Stack<Walk> open_;
-  std::size_t indent_ = 0;
+  Stack<Walk> open_;  ///< the walks around the innermost one
 };
 
 }  // namespace
@@ -483,7 +523,8 @@ void append_json_number(double d, std::string& out) {
 }
 
 void append_json_string(std::string_view s, std::string& out) {
-  Sink(out).put_string(s);
+  Sink sink(out);
+  sink.flush(sink.put_string(sink.begin(), s));
 }
 
 }  // namespace reqld

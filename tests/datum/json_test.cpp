@@ -66,6 +66,28 @@ TEST_CASE("every number reads back as itself") {
   }
 }
 
+TEST_CASE("numbers with few decimals have the fewest digits that tell them") {
+  RandomDatum random(44);
+  const auto fewest = [](double d) {
+    char text[64];
+    return std::string(text, std::to_chars(text, text + sizeof text, d, std::chars_format::fixed).ptr);
+  };
+  for (int i = 0; i < 200'000; ++i) {
+    double scale = 1;
+    for (std::size_t decimals = random.below(7); decimals > 0; --decimals) scale *= 10;
+    double d = static_cast<double>(random.below(std::size_t{1} << random.below(54))) / scale;
+    // Its neighbours have many digits, and look almost alike.
+    if (random.chance(0.3)) d = std::nextafter(d, random.chance(0.5) ? 0 : 1e300);
+    if (d == std::trunc(d) || d < 1e-6) continue;
+    CHECK(number_text(d) == fewest(d));
+    CHECK(number_text(-d) == "-" + fewest(d));
+  }
+  CHECK(number_text(0.0001) == "0.0001");
+  CHECK(number_text(0.00009) == "0.00009");
+  CHECK(number_text(99999999999.9999) == "99999999999.9999");
+  CHECK(number_text(100000000000.0625) == "100000000000.0625");
+}
+
 TEST_CASE("numbers at the edges of what JSON may hold") {
   CHECK(parse_json("0e-110").as_number() == 0);
   CHECK(parse_json("0.0e300").as_number() == 0);
@@ -146,6 +168,23 @@ TEST_CASE("each byte that needs an escape is found at each place of strings of e
         std::string escaped = c == '\0' ? "\\u0000" : c == '\x1f' ? "\\u001F" : std::string("\\") + c;
         REQUIRE(to_json(Datum::string(s)) == '"' + plain.substr(0, at) + escaped + plain.substr(at + 1) + '"');
       }
+    }
+  }
+}
+
+TEST_CASE("nothing is lost where the text is handed on in pieces") {
+  const std::string number = "-1.2345678901234568e-300";
+  for (std::size_t fill = 0; fill < 1200; ++fill) {
+    const std::string before = '"' + std::string(fill, 'x') + '"';
+    for (const std::string& text : {
+             "[" + before + "," + std::string(200, '[') + std::string(200, ']') + "]",
+             "[" + before + "," + number + "," + number + "," + number + "]",
+             "[" + before + ",null,false,true,-2147483648]",
+             "{\"a\":" + before + ",\"b\":\"\\\"\\u0001\\n\",\"c\":{\"d\":[]}}",
+             "{\"a\":" + before + ",\"" + std::string(126, 'n') + "\":0}",
+             "{\"a\":" + before + R"(,"b":{"$reql_type$":"TIME","epoch_time":1.5,"timezone":"+02:00"}})",
+         }) {
+      CHECK(round_trip(text) == text);
     }
   }
 }
