@@ -140,8 +140,21 @@ std::optional<double> parse_json_number(std::string_view text) {
   if (text.size() <= kPlainDigits) {
     std::int64_t n = 0;
     std::size_t i = negative ? 1 : 0;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) n = n * 10 + (text[i] - '0');
+    const auto take_digits = [&] {
+      const std::size_t first = i;
+      for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) n = n * 10 + (text[i] - '0');
+      return i - first;
+    };
+    take_digits();
     if (i == text.size()) return static_cast<double>(negative ? -n : n);
+    if (text[i] == '.') {
+      ++i;
+      // Both are exact, so their quotient is the double that is nearest.
+      constexpr double kPowers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
+      const std::size_t decimals = take_digits();
+      const double d = static_cast<double>(n) / kPowers[decimals];
+      if (i == text.size()) return negative ? -d : d;
+    }
   }
   double d = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), d).ec == std::errc()) return d;

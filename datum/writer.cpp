@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 
 #include "datum/encoding.hpp"
 #include "datum/limits.hpp"
@@ -40,17 +41,23 @@ std::uint64_t prefix_of(std::string_view name) {
 
 }  // namespace
 
+void DatumWriter::grow(std::size_t bytes) {
+  check_value_bytes(bytes);
+  buffer_ = Buffer::resize(std::move(buffer_), std::max({room_ * 2, bytes, kFirstBytes}));
+  room_ = buffer_->size();
+}
+
 std::uint8_t* DatumWriter::reserve(std::size_t n) {
-  const std::size_t have = buffer_ ? buffer_->size() : 0;
-  if (used_ + n > have) {
-    check_value_bytes(used_ + n);
-    buffer_ = Buffer::resize(std::move(buffer_), std::max({have * 2, used_ + n, kFirstBytes}));
+  if (used_ + n > room_) [[unlikely]] {
+    grow(used_ + n);
   }
   return data() + used_;
 }
 
 void DatumWriter::expect(std::size_t bytes) {
-  if (!buffer_) buffer_ = Buffer::make(bytes);
+  if (buffer_) return;
+  buffer_ = Buffer::make(bytes);
+  room_ = bytes;
 }
 
 void DatumWriter::begin_value() {
@@ -114,7 +121,7 @@ void DatumWriter::begin_container(bool object) {
     open_.reserve(kFirstOpen);
     offsets_.reserve(kFirstOffsets);
   }
-  open_.push_back({used_, offsets_.size(), 0, object, true, false});
+  open_.push_back({used_, offsets_.size(), 0, 0, object, true, false});
 }
 
 void DatumWriter::begin_array() {
@@ -133,8 +140,12 @@ void DatumWriter::name(std::string_view name) {
   const std::size_t offset = used_ - open.start;
   if (offset > std::numeric_limits<std::uint32_t>::max())
     throw DatumError(DatumErrorKind::kResource, "Array or object too large: its encoding is over 4 GiB.");
-  if (open.sorted && offsets_.size() > open.first_item && name_at(open, offsets_.back()) >= name)
+  const std::uint64_t prefix = prefix_of(name);
+  if (open.sorted && offsets_.size() > open.first_item &&
+      (prefix != open.last_prefix ? prefix < open.last_prefix : name_at(open, offsets_.back()) >= name)) {
     open.sorted = false;
+  }
+  open.last_prefix = prefix;
   if (name == kReqlType) open.reql_type = true;
   offsets_.push_back(static_cast<std::uint32_t>(offset));
   std::uint8_t* p = reserve(10 + name.size());
@@ -144,27 +155,40 @@ void DatumWriter::name(std::string_view name) {
 }
 
 std::optional<std::string> DatumWriter::sort_fields(const Open& open) {
+  const std::size_t count = offsets_.size() - open.first_item;
   const std::size_t total = used_ - open.start;
   fields_.clear();
-  fields_.reserve(std::max(offsets_.size() - open.first_item, kFirstFields));
+  fields_.reserve(std::max(count, kFirstFields));
   for (std::size_t i = open.first_item; i < offsets_.size(); ++i) {
     const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : total;
     const std::string_view name = name_at(open, offsets_[i]);
     fields_.push_back({prefix_of(name), name, offsets_[i], static_cast<std::uint32_t>(end - offsets_[i])});
   }
-  std::ranges::sort(fields_, [](const Field& a, const Field& b) {
-    return a.prefix != b.prefix ? a.prefix < b.prefix : a.name < b.name;
-  });
-  const auto twice = std::ranges::adjacent_find(fields_, {}, &Field::name);
-  if (twice != fields_.end()) return std::string(twice->name);
-  unsorted_.assign(reinterpret_cast<const char*>(bytes() + open.start), total);
-  std::uint8_t* p = data() + open.start;
-  for (std::size_t i = 0; i < fields_.size(); ++i) {
-    std::memcpy(p, unsorted_.data() + fields_[i].offset, fields_[i].size);
-    offsets_[open.first_item + i] = static_cast<std::uint32_t>(p - (data() + open.start));
-    p += fields_[i].size;
+  const auto before = [this](std::uint32_t a, std::uint32_t b) {
+    const Field &first = fields_[a], &second = fields_[b];
+    return first.prefix != second.prefix ? first.prefix < second.prefix : first.name < second.name;
+  };
+  // Most objects have the fields of the one before.
+  const auto not_ascending = [&](std::uint32_t a, std::uint32_t b) { return !before(a, b); };
+  if (order_.size() == count && std::ranges::adjacent_find(order_, not_ascending) == order_.end()) return std::nullopt;
+  order_.reserve(fields_.capacity());
+  order_.resize(count);
+  std::iota(order_.begin(), order_.end(), 0);
+  std::ranges::sort(order_, before);
+  const auto twice = std::ranges::adjacent_find(order_, not_ascending);
+  return twice == order_.end() ? std::nullopt : std::optional(std::string(fields_[*twice].name));
+}
+
+/// Moves the fields of an object, sorted by sort_fields(), to `to`, which may overlap with where they are.
+void DatumWriter::move_fields(const Open& open, std::uint8_t* to) {
+  unsorted_.assign(reinterpret_cast<const char*>(bytes() + open.start), used_ - open.start);
+  std::uint32_t offset = 0;
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    const Field& field = fields_[order_[i]];
+    std::memcpy(to + offset, unsorted_.data() + field.offset, field.size);
+    offsets_[open.first_item + i] = offset;
+    offset += field.size;
   }
-  return std::nullopt;
 }
 
 void DatumWriter::close(Tag tag) {
@@ -174,7 +198,11 @@ void DatumWriter::close(Tag tag) {
   const ContainerHeader header(count, data_bytes);
   reserve(header.bytes());
   std::uint8_t* start = data() + open.start;
-  std::memmove(start + header.bytes(), start, data_bytes);
+  if (open.sorted) {
+    std::memmove(start + header.bytes(), start, data_bytes);
+  } else {
+    move_fields(open, start + header.bytes());
+  }
   std::uint8_t* p = header.write(start, tag, open.flags);
   for (std::size_t i = open.first_item; i < offsets_.size(); ++i) {
     store_width(p, offsets_[i], header.width);
@@ -192,8 +220,13 @@ void DatumWriter::end_array() {
 }
 
 DatumWriter::ObjectEnd DatumWriter::end_object() {
-  ObjectEnd end{std::nullopt, open_.back().reql_type};
-  if (!open_.back().sorted) end.duplicate = sort_fields(open_.back());
+  Open& open = open_.back();
+  ObjectEnd end{std::nullopt, open.reql_type};
+  if (!open.sorted) {
+    end.duplicate = sort_fields(open);
+    // The fields then stay as they came.
+    open.sorted = end.duplicate.has_value();
+  }
   close(Tag::kObject);
   return end;
 }
@@ -251,6 +284,7 @@ Datum DatumWriter::finish() {
 
 void DatumWriter::clear() {
   used_ = last_ = 0;
+  room_ = buffer_ ? buffer_->size() : 0;
   open_.clear();
   offsets_.clear();
   source_ = {};

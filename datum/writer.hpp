@@ -19,7 +19,7 @@ class DatumWriter {
   DatumWriter() : DatumWriter(std::pmr::new_delete_resource()) {}
   /// What it notes down while it writes comes from `scratch`; the values themselves do not.
   explicit DatumWriter(std::pmr::memory_resource* scratch)
-      : open_(scratch), offsets_(scratch), fields_(scratch), unsorted_(scratch) {}
+      : open_(scratch), offsets_(scratch), fields_(scratch), order_(scratch), unsorted_(scratch) {}
 
   void null();
   void boolean(bool b);
@@ -83,6 +83,7 @@ class DatumWriter {
   struct Open {
     std::size_t start;       // where its data begins
     std::size_t first_item;  // in offsets_
+    std::uint64_t last_prefix;  // of the last field's name
     std::uint8_t flags;
     bool object;
     bool sorted;
@@ -97,21 +98,27 @@ class DatumWriter {
   std::uint8_t* data() { return buffer_->data(); }
   const std::uint8_t* bytes() const { return buffer_->data(); }
   std::uint8_t* reserve(std::size_t n);
+  void grow(std::size_t bytes);
   /// Registers an item of the innermost array.
   void begin_value();
   void begin_container(bool object);
   void add_flags(std::uint8_t flags);
   void close(Tag tag);
   std::string_view name_at(const Open& open, std::uint32_t offset) const;
+  /// Puts the fields into fields_ and their order into order_, or answers a name that is there twice.
   std::optional<std::string> sort_fields(const Open& open);
+  void move_fields(const Open& open, std::uint8_t* to);
 
   Ref<Buffer> buffer_;
+  std::size_t room_ = 0;  // in buffer_
   std::size_t used_ = 0;
   std::size_t last_ = 0;
   std::pmr::vector<Open> open_;
   std::pmr::vector<std::uint32_t> offsets_;
   Ref<BlobSource> source_;
-  std::pmr::vector<Field> fields_;  // scratch, as the next one
+  // Scratch for objects whose fields came in another order.
+  std::pmr::vector<Field> fields_;
+  std::pmr::vector<std::uint32_t> order_;  // of fields_, by name: that of the last such object
   std::pmr::string unsorted_;
 };
 

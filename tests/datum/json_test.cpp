@@ -88,6 +88,24 @@ TEST_CASE("numbers with few decimals have the fewest digits that tell them") {
   CHECK(number_text(100000000000.0625) == "100000000000.0625");
 }
 
+TEST_CASE("numbers are read as what is nearest to their text") {
+  RandomDatum random(45);
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text = random.chance(0.3) ? "-" : "";
+    text += std::to_string(random.below(std::size_t{1} << random.below(54)));
+    if (random.chance(0.8)) text += '.';
+    if (text.back() == '.') {
+      for (std::size_t n = 1 + random.below(16); n > 0; --n) text += static_cast<char>('0' + random.below(10));
+    }
+    if (random.chance(0.1)) text += "e-3";
+    const double expected = std::strtod(text.c_str(), nullptr);
+    const auto got = parse_json_number(text);
+    REQUIRE(got.has_value());
+    CHECK_MESSAGE(*got == expected, text);
+  }
+  CHECK(std::signbit(*parse_json_number("-0.0")));
+}
+
 TEST_CASE("numbers at the edges of what JSON may hold") {
   CHECK(parse_json("0e-110").as_number() == 0);
   CHECK(parse_json("0.0e300").as_number() == 0);

@@ -85,6 +85,52 @@ TEST_CASE("the end of an object tells what is special about it") {
   CHECK(writer.finish().as_integer() == 5);
 }
 
+TEST_CASE("objects of one shape after the other are sorted, each for itself") {
+  const std::vector<std::vector<std::string>> shapes = {
+      {"c", "a", "b"},  {"c", "a", "b"},  {"z", "x", "y"}, {"b", "c", "a"}, {"a", "b", "c"}, {"c", "a", "b"}, {"c", "b"},
+      {"nnnnnnnn2", "nnnnnnnn1", "nnnnnnnn"}, {"nnnnnnnn2", "nnnnnnnn", "nnnnnnnn1"}, {std::string("a\0", 2), "a", ""}, {"c", "a", "b"},
+  };
+  DatumWriter writer;
+  writer.begin_array();
+  for (const auto& names : shapes) {
+    writer.begin_object();
+    for (const std::string& name : names) {
+      writer.name(name);
+      writer.string("of " + name);
+    }
+    CHECK_FALSE(writer.end_object().duplicate);
+  }
+  writer.end_array();
+  const Datum d = writer.finish();
+  CHECK(validate_encoding(d.encoded()));
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    REQUIRE(d.at(i).object_size() == shapes[i].size());
+    for (const std::string& name : shapes[i]) CHECK(text_of(*d.at(i).get(name)) == "of " + name);
+  }
+}
+
+TEST_CASE("a name that is there twice is found behind an object of as many fields") {
+  DatumWriter writer;
+  const auto object = [&](const std::vector<std::string>& names) {
+    writer.begin_object();
+    for (const std::string& name : names) {
+      writer.name(name);
+      writer.string("of " + name);
+    }
+    return writer.end_object().duplicate;
+  };
+  writer.begin_array();
+  CHECK_FALSE(object({"c", "a", "b"}));
+  CHECK(object({"b", "a", "b"}) == "b");
+  // As it came.
+  const Datum last = writer.copy_last_value();
+  REQUIRE(last.object_size() == 3);
+  CHECK(last.name_at(0) == "b");
+  CHECK(last.name_at(1) == "a");
+  CHECK(last.name_at(2) == "b");
+  CHECK(text_of(last.value_at(1)) == "of a");
+}
+
 TEST_CASE("a replaced value stays in its place") {
   DatumWriter writer;
   writer.begin_array();
