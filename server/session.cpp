@@ -356,7 +356,7 @@ void Session::begin_body(std::uint64_t token, std::uint32_t length_bytes) {
   body_length_bytes_ = length_bytes;
   body_.clear();
   if (length_bytes == 0) return dispatch(token, {}, nullptr);
-  body_.reserve(std::min<std::size_t>(length_bytes, kTrustedBodyBytes));
+  body_.reserve(std::min<std::size_t>(length_bytes, kTrustedBodyBytes) + reql::kQueryPaddingBytes);
   body_pending_ = true;
 }
 
@@ -364,7 +364,7 @@ void Session::begin_body(std::uint64_t token, std::uint32_t length_bytes) {
 std::size_t Session::grow_body() {
   const std::size_t room = std::min(kBodyStepBytes, body_length_bytes_ - body_.size());
   if (body_.size() + room > body_.capacity()) {
-    body_.reserve(std::min<std::size_t>(body_length_bytes_, body_.capacity() * 4));
+    body_.reserve(std::min<std::size_t>(body_length_bytes_ + reql::kQueryPaddingBytes, body_.capacity() * 4));
   }
   body_.resize(body_.size() + room);
   return room;
