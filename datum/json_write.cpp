@@ -112,81 +112,63 @@ bool needs_escape(char c) {
   return static_cast<std::uint8_t>(c) < 0x20 || c == '"' || c == '\\';
 }
 
+#if defined(__SSE2__)
+/// A bit for each byte that needs an escape.
+unsigned special_bytes(__m128i v) {
+  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+  const __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(control, special)));
+}
+#endif
+
 /// The index of the first byte that needs an escape, from `i` on; size when there is none.
 std::size_t find_escape(const char* s, std::size_t i, std::size_t size) {
 #if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
-                last_control = _mm_set1_epi8(0x1f);
   for (; i + 16 <= size; i += 16) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i));
-    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v);
-    const __m128i any =
-        _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
-    if (const int mask = _mm_movemask_epi8(any))
-      return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    if (const unsigned special = special_bytes(_mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i))))
+      return i + static_cast<std::size_t>(__builtin_ctz(special));
   }
 #endif
   while (i < size && !needs_escape(s[i])) ++i;
   return i;
 }
 
-template <typename T>
-T load(const char* p) {
-  T v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-/// Copies `n` bytes; when none of them needs an escape, answers true. Most names and texts are short and
-/// clean: for those this is two loads that overlap and two stores, where a loop over the bytes would be most
-/// of the cost of a document.
+/// Copies `n` bytes; when none of them needs an escape, answers true.
 bool copy_clean(char* to, const char* s, std::size_t n) {
 #if defined(__SSE2__)
-  const auto clean = [](__m128i v, int wanted) {
-    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-    const __m128i special =
-        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    return (_mm_movemask_epi8(_mm_or_si128(control, special)) & wanted) == 0;
-  };
   if (n >= 16) {
     const auto step = [&](std::size_t i) {
       const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), v);
-      return clean(v, 0xffff);
+      return special_bytes(v) == 0;
     };
     for (std::size_t i = 0; i + 16 < n; i += 16)
       if (!step(i)) return false;
     return step(n - 16);
   }
-  if (n >= 8) {
-    const auto first = load<std::uint64_t>(s), last = load<std::uint64_t>(s + n - 8);
-    std::memcpy(to, &first, 8);
-    std::memcpy(to + n - 8, &last, 8);
-    return clean(_mm_set_epi64x(static_cast<long long>(last), static_cast<long long>(first)), 0xffff);
-  }
-  if (n >= 4) {
-    const auto first = load<std::uint32_t>(s), last = load<std::uint32_t>(s + n - 4);
-    std::memcpy(to, &first, 4);
-    std::memcpy(to + n - 4, &last, 4);
-    const auto both = (static_cast<std::uint64_t>(last) << 32) | first;
-    return clean(_mm_cvtsi64_si128(static_cast<long long>(both)), 0xff);
-  }
-  if (n > 0) {
-    // All three, with one of them twice or thrice when there are fewer.
-    to[0] = s[0];
-    to[n / 2] = s[n / 2];
-    to[n - 1] = s[n - 1];
-    const unsigned all = static_cast<std::uint8_t>(s[0]) | static_cast<unsigned>(static_cast<std::uint8_t>(s[n / 2])) << 8 |
-                         static_cast<unsigned>(static_cast<std::uint8_t>(s[n - 1])) << 16;
-    return clean(_mm_cvtsi32_si128(static_cast<int>(all)), 7);
-  }
-  return true;
 #endif
   for (std::size_t i = 0; i < n; ++i) {
     if (needs_escape(s[i])) return false;
     to[i] = s[i];
   }
   return true;
+}
+
+constexpr std::size_t kReadAhead = 32;
+
+/// As copy_clean(), of `n` bytes of kReadAhead that are copied in any case. Most names and texts are short and clean: for those a
+/// loop over the bytes would be most of the cost of a document, and branches for each length are hard to foresee.
+bool copy_ahead(char* to, const char* s, std::size_t n) {
+#if defined(__SSE2__)
+  const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s));
+  const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s + 16));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), first);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16), second);
+  const std::uint64_t special = special_bytes(first) | std::uint64_t{special_bytes(second)} << 16;
+  return (special & ((std::uint64_t{1} << n) - 1)) == 0;
+#else
+  return copy_clean(to, s, n);
+#endif
 }
 
 /// Text on its way out: pieces gather here, which is cheaper than growing the string by each. The end of what was gathered is
@@ -223,8 +205,23 @@ class Sink {
     std::memcpy(p, text.data(), text.size());
     return room(p + text.size());
   }
-  /// In quotes.
-  char* put_string(char* p, std::string_view s) {
+  /// In quotes. Behind the text may be read up to `readable_end`.
+  [[gnu::always_inline]] char* put_string(char* p, std::string_view s, const std::uint8_t* readable_end) {
+    if (s.size() <= kReadAhead && readable_end - reinterpret_cast<const std::uint8_t*>(s.data()) >= std::ptrdiff_t{kReadAhead}) {
+      *p = '"';
+      if (copy_ahead(p + 1, s.data(), s.size())) {
+        p += s.size() + 2;
+        p[-1] = '"';
+        return room(p);
+      }
+    }
+    return put_any_string(p, s);
+  }
+
+ private:
+  static constexpr std::size_t kShort = 128;
+
+  [[gnu::noinline]] char* put_any_string(char* p, std::string_view s) {
     if (s.size() <= kShort) {
       p = room(p, s.size() + 2);
       *p = '"';
@@ -234,13 +231,6 @@ class Sink {
         return room(p);
       }
     }
-    return put_long_string(p, s);
-  }
-
- private:
-  static constexpr std::size_t kShort = 128;
-
-  [[gnu::noinline]] char* put_long_string(char* p, std::string_view s) {
     *p++ = '"';
     for (std::size_t i = 0; i < s.size();) {
       const std::size_t stop = find_escape(s.data(), i, s.size());
@@ -303,23 +293,26 @@ class JsonWriter {
   JsonWriter(std::string& out, BlobSource* source, std::size_t limit = std::string::npos)
       : sink_(out), source_(source), limit_(limit) {}
 
-  void write(const std::uint8_t* value) {
+  void write(const std::uint8_t* v) {
+    readable_end_ = v + encoded_size_at(v);
     char* p = sink_.begin();
+    // Values lie in the order in which they are written, each behind the one before.
     for (Walk walk;;) {
-      p = write_value(p, value, walk);
+      p = write_value(p, v, walk);
       if (kPretty && sink_.size(p) > limit_) {
         sink_.flush(p);
         sink_.out().replace(limit_, std::string::npos, "...");
         return;
       }
-      for (; walk.next == walk.count; walk = open_.top(), open_.pop()) {
+      for (; walk.left == 0; walk = open_.top(), open_.pop()) {
         if (open_.empty()) {
           sink_.flush(p);
           return;
         }
         p = close(p, walk);
       }
-      p = begin_item(p, walk, value);
+      --walk.left;
+      p = walk.kind == Kind::kArray ? separate(p, walk) : begin_field(p, v, walk);
     }
   }
 
@@ -328,9 +321,7 @@ class JsonWriter {
 
   /// Where the writer is in a container, or in none.
   struct Walk {
-    Container container;
-    std::uint32_t next = 0;
-    std::uint32_t count = 0;
+    std::uint32_t left = 0;  ///< items to come
     Kind kind = Kind::kArray;
     bool any = false;  ///< something of it was written
     bool reql_type_due = false;
@@ -349,23 +340,22 @@ class JsonWriter {
     walk.any = true;
     return kPretty ? new_line(p, open_.size()) : p;
   }
+  char* put_string(char* p, std::string_view s) { return sink_.put_string(p, s, readable_end_); }
   char* put_name(char* p, std::string_view name) {
-    p = sink_.put_string(p, name);
+    p = put_string(p, name);
     *p++ = ':';
     if (kPretty) *p++ = '\t';
     return p;
   }
 
-  char* open(char* p, const std::uint8_t* value, Kind kind, Walk& walk) {
+  /// `v` is then at the first item.
+  char* open(char* p, const std::uint8_t*& v, Kind kind, Walk& walk) {
     *p++ = kind == Kind::kArray ? '[' : '{';
+    const Container container(v);
     open_.push(walk);
-    walk.container = Container(value);
-    walk.next = 0;
-    walk.count = walk.container.count();
-    walk.kind = kind;
-    walk.any = false;
-    walk.reql_type_due = kind == Kind::kGeometry;
-    return sink_.room(p);
+    walk = {container.count(), kind, false, kind == Kind::kGeometry};
+    v = container.data();
+    return p;
   }
   char* close(char* p, Walk& walk) {
     if (walk.reql_type_due) p = write_reql_type(p, walk);
@@ -375,67 +365,96 @@ class JsonWriter {
   }
   char* write_reql_type(char* p, Walk& walk) {
     walk.reql_type_due = false;
-    p = put_name(separate(p, walk), kReqlType);
+    p = put_constant_name(separate(p, walk), kReqlType);
     return sink_.room(put_word(p, R"("GEOMETRY")"));
   }
 
-  /// Writes what stands before the next item, whose value is then at `value`.
-  char* begin_item(char* p, Walk& walk, const std::uint8_t*& value) {
-    const std::uint32_t i = walk.next++;
-    if (walk.kind == Kind::kArray) {
-      value = walk.container.at(i);
-      return separate(p, walk);
-    }
-    const std::string_view name = walk.container.name(i);
-    value = reinterpret_cast<const std::uint8_t*>(name.data()) + name.size();
+  /// Writes the name at `v` and what is around it; `v` is then at the value.
+  char* begin_field(char* p, const std::uint8_t*& v, Walk& walk) {
+    const std::string_view name = sized_bytes(v);
+    v = end_of(name);
     if (walk.reql_type_due && name > kReqlType) p = write_reql_type(p, walk);
     return put_name(separate(p, walk), name);
   }
 
-  /// Of a container only the beginning: `walk` is then in it.
-  char* write_value(char* p, const std::uint8_t* value, Walk& walk) {
-    switch (tag_at(value)) {
+  static const std::uint8_t* end_of(std::string_view s) { return reinterpret_cast<const std::uint8_t*>(s.data() + s.size()); }
+
+  /// `v` is then behind the value. Of a container only the beginning is written: `walk` is then in it, and `v` too.
+  char* write_value(char* p, const std::uint8_t*& v, Walk& walk) {
+    const std::uint8_t* const at = v;
+    switch (tag_at(at)) {
       case Tag::kNull:
-        return sink_.room(put_word(p, "null"));
+        ++v;
+        p = put_word(p, "null");
+        break;
       case Tag::kFalse:
-        return sink_.room(put_word(p, "false"));
+        ++v;
+        p = put_word(p, "false");
+        break;
       case Tag::kTrue:
-        return sink_.room(put_word(p, "true"));
+        ++v;
+        p = put_word(p, "true");
+        break;
       case Tag::kInt8:
-        return sink_.room(write_whole(p, encoding::load<std::int8_t>(value + 1)));
+        v += 2;
+        p = write_whole(p, encoding::load<std::int8_t>(at + 1));
+        break;
       case Tag::kInt16:
-        return sink_.room(write_whole(p, encoding::load<std::int16_t>(value + 1)));
+        v += 3;
+        p = write_whole(p, encoding::load<std::int16_t>(at + 1));
+        break;
       case Tag::kInt32:
-        return sink_.room(write_whole(p, encoding::load<std::int32_t>(value + 1)));
+        v += 5;
+        p = write_whole(p, encoding::load<std::int32_t>(at + 1));
+        break;
       case Tag::kInt64:
       case Tag::kDouble:
-        return sink_.room(write_number_text(p, number_at(value)));
-      case Tag::kString:
-        return sink_.put_string(p, text_at(value));
+        v += 9;
+        p = write_number_text(p, number_at(at));
+        break;
+      case Tag::kString: {
+        const std::string_view text = text_at(at);
+        v = end_of(text);
+        return put_string(p, text);
+      }
       case Tag::kBinary:
       case Tag::kBlob:
-        return write_binary(p, value);
+        v += encoded_size_at(at);
+        return write_binary(p, at);
       case Tag::kTime:
-        return write_time(p, time_at(value));
+        v += encoded_size_at(at);
+        return write_time(p, time_at(at));
       case Tag::kGeometry:
-        return open(p, value + 1, Kind::kGeometry, walk);
+        ++v;
+        p = open(p, v, Kind::kGeometry, walk);
+        break;
       case Tag::kArray:
-        return open(p, value, Kind::kArray, walk);
+        p = open(p, v, Kind::kArray, walk);
+        break;
       case Tag::kObject:
-        return open(p, value, Kind::kObject, walk);
+        p = open(p, v, Kind::kObject, walk);
+        break;
       case Tag::kMinVal:
         throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.minval` to JSON.");
       case Tag::kMaxVal:
         throw DatumError(DatumErrorKind::kLogic, "Cannot convert `r.maxval` to JSON.");
     }
-    return p;
+    return sink_.room(p);
   }
 
   /// What stands before the value of a pseudo-type's field, the first or a later one.
-  char* begin_field(char* p, char before, std::string_view name) {
+  char* begin_constant(char* p, char before, std::string_view name) {
     *p++ = before;
     if (kPretty) p = new_line(p, open_.size() + 1);
-    return put_name(p, name);
+    return put_constant_name(p, name);
+  }
+  /// Of a name that needs no escape and is no part of the value.
+  char* put_constant_name(char* p, std::string_view name) {
+    *p++ = '"';
+    p = sink_.put(p, name);
+    p = put_word(p, "\":");
+    if (kPretty) *p++ = '\t';
+    return p;
   }
   char* end_fields(char* p) {
     if (kPretty) p = new_line(p, open_.size());
@@ -449,8 +468,8 @@ class JsonWriter {
     if (on_one_line) {
       p = put_word(p, R"({"$reql_type$":"BINARY","data":")");
     } else {
-      p = put_word(begin_field(p, '{', kReqlType), R"("BINARY")");
-      p = begin_field(p, ',', "data");
+      p = put_word(begin_constant(p, '{', kReqlType), R"("BINARY")");
+      p = begin_constant(p, ',', "data");
       *p++ = '"';
     }
     p = sink_.flush(p);
@@ -478,15 +497,19 @@ class JsonWriter {
   }
 
   char* write_time(char* p, TimeValue t) {
-    p = put_word(begin_field(p, '{', kReqlType), R"("TIME")");
-    p = sink_.room(write_number_text(begin_field(p, ',', "epoch_time"), t.epoch_seconds));
-    p = sink_.put_string(begin_field(p, ',', "timezone"), format_timezone(t.zone_minutes));
+    p = put_word(begin_constant(p, '{', kReqlType), R"("TIME")");
+    p = sink_.room(write_number_text(begin_constant(p, ',', "epoch_time"), t.epoch_seconds));
+    p = begin_constant(p, ',', "timezone");
+    *p++ = '"';
+    p = sink_.put(p, format_timezone(t.zone_minutes));
+    *p++ = '"';
     return end_fields(p);
   }
 
   Sink sink_;
   BlobSource* source_;
   std::size_t limit_;
+  const std::uint8_t* readable_end_ = nullptr;
   Stack<Walk> open_;  ///< the walks around the innermost one
 };
 
@@ -524,7 +547,7 @@ void append_json_number(double d, std::string& out) {
 
 void append_json_string(std::string_view s, std::string& out) {
   Sink sink(out);
-  sink.flush(sink.put_string(sink.begin(), s));
+  sink.flush(sink.put_string(sink.begin(), s, reinterpret_cast<const std::uint8_t*>(s.data() + s.size())));
 }
 
 }  // namespace reqld
