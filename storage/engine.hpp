@@ -54,7 +54,8 @@ class Snapshot {
   /// read (cursors too).
   virtual std::optional<std::string_view> get(std::string_view key) = 0;
   virtual std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction) = 0;
-  /// A hint that these keys will be read next, so that their places in memory are waited for together.
+  /// A hint that these keys will be read next, in this order: they are looked for together, so that their places in memory are
+  /// waited for together.
   virtual void prefetch(std::span<const std::string_view> /*keys*/) {}
   /// For tools: tells `problem` what does not fit together in how the engine keeps values, which nobody reads by a key.
   /// Throws as get() does.

@@ -17,6 +17,9 @@ constexpr std::uint16_t kMetaFlag = 0x08;
 // A page of the tree: after the header the offsets of its nodes (u16 each), up to `lower`.
 constexpr std::size_t kPageLowerAt = 12;
 constexpr std::size_t kNodeHeaderBytes = 8;
+constexpr std::size_t kNodeValueSizeAt = 0;  ///< of a leaf's node
+constexpr std::size_t kNodeFlagsAt = 4;      ///< of a leaf's node: none when its value lies behind the key
+constexpr std::uint16_t kOwnPagesFlag = 0x01;  ///< the number of the first page with the value does, which lies behind a header
 constexpr std::size_t kNodeKeySizeAt = 6;
 constexpr std::uint64_t kChildPageMask = 0xffff'ffff'ffff;  ///< of a branch node's header
 

@@ -68,17 +68,40 @@ class Descent {
   }
   void prefetch_page() const { __builtin_prefetch(page_); }
 
-  /// After the last step in a leaf. Whether the key is there.
-  bool prefetch_row() const {
-    if (view_.is_branch() || search_.place() >= view_.nodes()) return false;
+  /// After the last step in a leaf: asks for the row, if it is there.
+  std::optional<LeafRow> prefetch_row() const {
+    if (view_.is_branch() || search_.place() >= view_.nodes()) return std::nullopt;
     const char* const at = view_.node(search_.place());
-    if (view_.key(at) != key_) return false;
-    const std::size_t bytes = std::min(view_.rest(at), key_.size() + lmdb::field<std::uint32_t>(at, 0));
-    for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(at + lmdb::kNodeHeaderBytes + i);
-    return true;
+    const std::string_view key = view_.key(at);
+    if (key != key_) return std::nullopt;
+    const std::optional<std::string_view> stored = value_of(at, key);
+    if (!stored) return std::nullopt;
+    const std::size_t asked = std::min(stored->size(), tree_->page_size);
+    for (std::size_t i = 0; i < asked; i += kCacheLine) __builtin_prefetch(stored->data() + i);
+    return LeafRow{key, *stored};
   }
 
  private:
+  /// Of the leaf's node `at`; nullopt when that cannot be.
+  std::optional<std::string_view> value_of(const char* at, std::string_view key) const {
+    const std::size_t bytes = lmdb::field<std::uint32_t>(at, lmdb::kNodeValueSizeAt);
+    const char* const behind_key = key.data() + key.size();
+    const std::size_t rest = view_.rest(at) - key.size();
+    switch (lmdb::field<std::uint16_t>(at, lmdb::kNodeFlagsAt)) {
+      case 0:
+        return bytes <= rest ? std::optional(std::string_view(behind_key, bytes)) : std::nullopt;
+      case lmdb::kOwnPagesFlag: {
+        if (rest < sizeof(std::uint64_t)) return std::nullopt;
+        const auto first = lmdb::field<std::uint64_t>(behind_key, 0);
+        const std::size_t more = (lmdb::kPageHeaderBytes + bytes - 1) / tree_->page_size;
+        const char* const page = first <= tree_->last_page ? tree_->page(first + more) : nullptr;
+        return page != nullptr ? std::optional(std::string_view(tree_->page(first) + lmdb::kPageHeaderBytes, bytes)) : std::nullopt;
+      }
+      default:
+        return std::nullopt;
+    }
+  }
+
   const Tree* tree_ = nullptr;
   std::string_view key_;
   const char* page_ = nullptr;  ///< nullptr: there is no way on
@@ -86,8 +109,7 @@ class Descent {
   Search search_;
 };
 
-/// How many of the keys were found.
-std::size_t descend_together(std::span<Descent> descents, unsigned depth) {
+void descend_together(std::span<Descent> descents, unsigned depth) {
   for (unsigned level = 1;; ++level) {
     for (Descent& d : descents) d.enter();
     for (bool more = true; more;) {
@@ -100,8 +122,6 @@ std::size_t descend_together(std::span<Descent> descents, unsigned depth) {
     // next few instructions.
     for (Descent& d : descents) d.prefetch_page();
   }
-  return static_cast<std::size_t>(
-      std::count_if(descents.begin(), descents.end(), [](const Descent& d) { return d.prefetch_row(); }));
 }
 
 }  // namespace
@@ -115,21 +135,43 @@ std::optional<Tree> tree_of(const Version& version) {
   };
   const MetaInfo info = meta_of(version.transaction);
   // As long as the next commit has not written the other meta page, the one after that does not write over this one.
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+#ifndef __SANITIZE_THREAD__  // which knows no fences
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
   if (!info.valid || info.transaction != version.transaction) return std::nullopt;
   if (meta_of(version.transaction + 1).transaction > version.transaction) return std::nullopt;
   return Tree{version.map, version.page_size, info.last_page, info.root, info.depth};
 }
 
-std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> keys) {
+std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> keys, std::span<LeafRow> rows) {
   std::size_t found = 0;
   for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchKeys))) {
     const std::size_t count = std::min(keys.size(), kPrefetchKeys);
     std::array<Descent, kPrefetchKeys> descents;
     for (std::size_t i = 0; i < count; ++i) descents[i] = Descent(tree, keys[i]);
-    found += descend_together({descents.data(), count}, tree.depth);
+    descend_together({descents.data(), count}, tree.depth);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (const auto row = descents[i].prefetch_row()) rows[found++] = *row;
+    }
   }
   return found;
+}
+
+void RowsAhead::look_for(const Tree& tree, std::span<const std::string_view> keys) {
+  rows_.resize(keys.size());
+  rows_.resize(prefetch_rows(tree, keys, rows_));
+  next_ = 0;
+}
+
+std::optional<std::string_view> RowsAhead::take(std::string_view key) {
+  // Not further: of many that are never asked for, a search through all would cost more than one in the tree.
+  const std::size_t end = std::min(rows_.size(), next_ + kPrefetchKeys);
+  for (std::size_t i = next_; i < end; ++i) {
+    if (rows_[i].key != key) continue;
+    next_ = i + 1;
+    return rows_[i].stored;
+  }
+  return std::nullopt;
 }
 
 LeafAhead::LeafAhead(const Tree& tree, bool forward, std::string_view key) : tree_(tree), forward_(forward) {

@@ -1,4 +1,4 @@
-// Waiting for the memory of many rows at once instead of for one after the other.
+// Looking for many rows at once, so that their memory is waited for together and not for one after the other.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/engine.hpp"
 #include "storage/engine/lmdb_format.hpp"
 
 namespace reqld::storage {
@@ -74,9 +75,28 @@ class PageView {
 /// The tree of a version, to be kept as long as that is; nullopt when there is a newer version already.
 std::optional<Tree> tree_of(const Version& version);
 
-/// Asks the CPU for the rows of `keys`, and for what a search for them reads, as far as it is in memory. A hint: it changes
-/// nothing. Answers how many of the keys were found.
-std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> keys);
+/// A row where it lies in its leaf.
+struct LeafRow {
+  std::string_view key;
+  std::string_view stored;  ///< what LMDB has under the key
+};
+
+/// Asks the CPU for the rows of `keys`, and for what a search for them reads, as far as it is in memory. The rows that are there
+/// go into `rows`, which has room for one for each key, in the order of the keys; answers how many. One that is not among them
+/// may still be there: only LMDB knows.
+std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> keys, std::span<LeafRow> rows);
+
+/// The rows that were looked for last and have not been asked for yet.
+class RowsAhead {
+ public:
+  void look_for(const Tree& tree, std::span<const std::string_view> keys);
+  /// What LMDB has under `key`, if that is one of the next rows, in the order in which they were looked for; nullopt: not known.
+  std::optional<std::string_view> take(std::string_view key);
+
+ private:
+  std::vector<LeafRow> rows_;
+  std::size_t next_ = 0;
+};
 
 /// Asks for the leaf that a cursor comes to next, while it is in the one before. A hint.
 class LeafAhead {

@@ -25,6 +25,7 @@ std::optional<std::string_view> ReadView::get(std::string_view key) {
     if (found == nullptr && layers_->frozen != nullptr) found = layers_->frozen->find(key, sequence_);
     if (found != nullptr) return found->gone ? std::nullopt : std::optional(found->value);
   }
+  if (const auto stored = ahead_.take(key)) return load_value(txn_, env_.dbi(), *stored, buffer_);
   return lmdb_get(txn_, env_.dbi(), key, buffer_);
 }
 
@@ -34,7 +35,7 @@ std::unique_ptr<Cursor> ReadView::cursor(const KeyRange& range, Direction direct
 }
 
 void ReadView::prefetch(std::span<const std::string_view> keys) {
-  if (const Tree* const known = tree()) prefetch_rows(*known, keys);
+  if (const Tree* const known = tree()) ahead_.look_for(*known, keys);
 }
 
 const Tree* ReadView::tree() {

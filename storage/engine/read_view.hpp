@@ -31,7 +31,7 @@ class ReadView {
   /// Valid until the next get(), and within the view's life.
   std::optional<std::string_view> get(std::string_view key);
   std::unique_ptr<Cursor> cursor(const KeyRange& range, Direction direction);
-  /// A hint.
+  /// The keys of the next get()s, in their order: see RowsAhead.
   void prefetch(std::span<const std::string_view> keys);
 
   MDB_txn* lmdb() const { return txn_; }
@@ -47,6 +47,7 @@ class ReadView {
   Sequence sequence_ = kNewest;
   bool looked_for_tree_ = false;
   std::optional<Tree> tree_;
+  RowsAhead ahead_;  ///< in tree_
   ValueBuffer buffer_;
 };
 

@@ -43,7 +43,17 @@ class Environment {
   std::size_t found(MDB_txn* txn, const std::vector<std::string>& keys) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
     const auto known = tree(txn);
-    return known ? prefetch_rows(*known, views) : 0;
+    std::vector<LeafRow> rows(views.size());
+    const std::size_t n = known ? prefetch_rows(*known, views, rows) : 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      MDB_val key = to_val(rows[i].key);
+      MDB_val value{};
+      REQUIRE(mdb_get(txn, env_->dbi(), &key, &value) == 0);
+      // Not only the same bytes: the same place.
+      CHECK(to_view(value).data() == rows[i].stored.data());
+      CHECK(value.mv_size == rows[i].stored.size());
+    }
+    return n;
   }
   std::size_t found(const std::vector<std::string>& keys) {
     MDB_txn* const txn = env_->acquire_read();
@@ -165,7 +175,8 @@ TEST_CASE("a tree stays known while its snapshot is held, whatever is written me
   for (int i = 0; i < 4; ++i) environment.put(random_keys(5'000, 30), 150);
   CHECK_FALSE(environment.tree(snapshot));
   CHECK(asked_for(*tree, true, leaves).size() == leaves.size() - 1);
-  CHECK(prefetch_rows(*tree, std::vector<std::string_view>(keys.begin(), keys.end())) == keys.size());
+  std::vector<LeafRow> rows(keys.size());
+  CHECK(prefetch_rows(*tree, std::vector<std::string_view>(keys.begin(), keys.end()), rows) == keys.size());
   environment.env().release_read(snapshot);
 }
 
@@ -191,7 +202,12 @@ TEST_CASE("a damaged tree does not lead out of the file") {
     }
     if (round % 10 == 0) tree.depth += random() % 3;
     if (round % 11 == 0) tree.root = random() % (2 * tree.last_page);
-    prefetch_rows(tree, views);
+    std::vector<LeafRow> rows(views.size());
+    rows.resize(prefetch_rows(tree, views, rows));
+    for (const LeafRow& row : rows) {
+      CHECK(row.stored.data() >= damaged.data());
+      CHECK(row.stored.data() + row.stored.size() <= damaged.data() + damaged.size());
+    }
     LeafAhead ahead(tree, round % 2 == 0, views[random() % views.size()]);
     for (int i = 0; i < 1'000 && ahead.leaf() != nullptr; ++i, ++asked) {
       ahead.ask();
@@ -199,6 +215,41 @@ TEST_CASE("a damaged tree does not lead out of the file") {
     }
   }
   CHECK(asked > 300);
+}
+
+TEST_CASE("rows that were looked for are known in their order, whichever are left out") {
+  Environment environment;
+  const auto keys = random_keys(300, 20);
+  environment.put(keys, 100);
+  MDB_txn* const txn = environment.env().acquire_read();
+  const auto tree = environment.tree(txn);
+  REQUIRE(tree);
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  const auto stored = [&](const std::string& key) {
+    MDB_val k = to_val(key);
+    MDB_val v{};
+    REQUIRE(mdb_get(txn, environment.env().dbi(), &k, &v) == 0);
+    return to_view(v).data();
+  };
+  RowsAhead ahead;
+  CHECK_FALSE(ahead.take(keys[0]));
+  for (const std::size_t left_out : {0, 1, 7, 15}) {
+    CAPTURE(left_out);
+    ahead.look_for(*tree, views);
+    for (std::size_t i = 0; i < keys.size(); i += 1 + left_out) {
+      CHECK_FALSE(ahead.take(keys[i] + "!"));
+      const auto found = ahead.take(keys[i]);
+      REQUIRE(found);
+      CHECK(found->data() == stored(keys[i]));
+      CHECK_FALSE(ahead.take(keys[i]));
+    }
+  }
+  // What was looked for before is forgotten.
+  ahead.look_for(*tree, std::span(views).first(3));
+  ahead.look_for(*tree, std::span(views).subspan(3, 3));
+  CHECK_FALSE(ahead.take(keys[0]));
+  CHECK(ahead.take(keys[3]));
+  environment.env().release_read(txn);
 }
 
 TEST_CASE("nothing is looked for when there is nothing to go by") {
