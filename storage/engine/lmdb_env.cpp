@@ -94,9 +94,7 @@ int LmdbEnv::open_env(unsigned flags, std::uint64_t map) {
 }
 
 LmdbEnv::~LmdbEnv() {
-  for (Shard& shard : shards_) {
-    for (MDB_txn* txn : shard.idle) mdb_txn_abort(txn);
-  }
+  for_each_idle([](PooledReader& reader) { mdb_txn_abort(reader.txn); });
   if (env_ != nullptr) mdb_env_close(env_);
 }
 
@@ -114,7 +112,8 @@ std::uint64_t LmdbEnv::map_bytes() const {
 
 LmdbEnv::Usage LmdbEnv::usage() {
   constexpr MDB_dbi kFreeDbi = 0;
-  MDB_txn* txn = acquire_read();
+  auto reader = acquire_read();
+  MDB_txn* const txn = reader->txn;
   Usage usage{file_bytes(), 0};
   std::uint64_t pages = 0;
   MDB_cursor* cursor = nullptr;
@@ -128,7 +127,7 @@ LmdbEnv::Usage LmdbEnv::usage() {
     }
     mdb_cursor_close(cursor);
   }
-  release_read(txn);
+  release_read(std::move(reader));
   usage.free_bytes = pages * page_size_;
   return usage;
 }
@@ -153,26 +152,34 @@ void LmdbEnv::enter_gate(Shard& shard) {
   }
 }
 
-MDB_txn* LmdbEnv::acquire_read() {
+std::unique_ptr<PooledReader> LmdbEnv::acquire_read() {
   Shard& mine = home();
   const std::size_t first = static_cast<std::size_t>(&mine - shards_.data());
   for (int attempt = 0;; ++attempt) {
     enter_gate(mine);
-    MDB_txn* txn = nullptr;
-    for (std::size_t i = 0; i < kShards && txn == nullptr; ++i) {
+    std::unique_ptr<PooledReader> reader;
+    for (std::size_t i = 0; i < kShards && reader == nullptr; ++i) {
       Shard& shard = shards_[(first + i) % kShards];
       std::lock_guard lock(shard.mutex);
       if (!shard.idle.empty()) {
-        txn = shard.idle.back();
+        reader = std::move(shard.idle.back());
         shard.idle.pop_back();
       }
     }
-    if (txn != nullptr) {
-      if (mdb_txn_renew(txn) == 0) return txn;
-      mdb_txn_abort(txn);
+    if (reader != nullptr) {
+      if (mdb_txn_renew(reader->txn) == 0) {
+        const std::uint64_t version = mdb_txn_id(reader->txn);
+        if (std::exchange(reader->version, version) != version) reader->forget();
+        return reader;
+      }
+      mdb_txn_abort(reader->txn);
     }
-    const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
-    if (rc == 0) return txn;
+    reader = std::make_unique<PooledReader>();
+    const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &reader->txn);
+    if (rc == 0) {
+      reader->version = mdb_txn_id(reader->txn);
+      return reader;
+    }
     mine.active.fetch_sub(1, std::memory_order_seq_cst);
     // Every slot of the reader table is taken, or the writer is about to reopen after a failure: both pass.
     constexpr int kAttempts = 100'000;
@@ -181,14 +188,20 @@ MDB_txn* LmdbEnv::acquire_read() {
   }
 }
 
-void LmdbEnv::release_read(MDB_txn* txn) {
+void LmdbEnv::release_read(std::unique_ptr<PooledReader> reader) {
   Shard& mine = home();
-  mdb_txn_reset(txn);
+  mdb_txn_reset(reader->txn);
   {
     std::lock_guard lock(mine.mutex);
-    mine.idle.push_back(txn);
+    mine.idle.push_back(std::move(reader));
   }
   mine.active.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void LmdbEnv::for_each_idle(const std::function<void(PooledReader&)>& visit) {
+  for (Shard& shard : shards_) {
+    for (const auto& reader : shard.idle) visit(*reader);
+  }
 }
 
 MDB_txn* LmdbEnv::pin() {
@@ -253,7 +266,9 @@ Result<void> LmdbEnv::without_snapshots(const std::function<int()>& change, std:
 Result<void> LmdbEnv::grow() {
   return without_snapshots(
       [this] {
+        // It is perhaps somewhere else afterwards.
         map_.store(nullptr, std::memory_order_relaxed);
+        for_each_idle([](PooledReader& reader) { reader.forget(); });
         return mdb_env_set_mapsize(env_, map_bytes() * 2);
       },
       "mmap");
@@ -269,10 +284,8 @@ bool LmdbEnv::panicked() const {
 Result<void> LmdbEnv::reopen_for_reading() {
   return without_snapshots(
       [this] {
-        for (Shard& shard : shards_) {
-          for (MDB_txn* txn : shard.idle) mdb_txn_abort(txn);
-          shard.idle.clear();
-        }
+        for_each_idle([](PooledReader& reader) { mdb_txn_abort(reader.txn); });
+        for (Shard& shard : shards_) shard.idle.clear();
         const std::uint64_t map = map_bytes();
         map_.store(nullptr, std::memory_order_relaxed);
         mdb_env_close(env_);

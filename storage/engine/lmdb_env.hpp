@@ -10,10 +10,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "storage/engine/prefetch.hpp"
 #include "storage/result.hpp"
 
 namespace reqld::storage {
@@ -38,6 +40,21 @@ Error lmdb_error(std::string_view call, int code, const std::string& directory);
 
 inline MDB_val to_val(std::string_view s) { return MDB_val{s.size(), const_cast<char*>(s.data())}; }
 inline std::string_view to_view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+
+/// A read transaction of the pool, and what its users found out about the version that it shows: the next one to get it has that,
+/// too, while no newer version is there.
+struct PooledReader {
+  MDB_txn* txn = nullptr;
+  std::uint64_t version = 0;  ///< what follows is of this transaction
+  bool looked_for_tree = false;
+  std::optional<Tree> tree;  ///< nullopt: not known
+  RowsAhead ahead;           ///< in the tree
+
+  void forget() {
+    looked_for_tree = false;
+    ahead.forget();
+  }
+};
 
 class LmdbEnv {
  public:
@@ -66,8 +83,8 @@ class LmdbEnv {
 
   /// A read transaction at the newest version. Any thread; waits while the map grows. Throws std::runtime_error when
   /// there is none to be had.
-  MDB_txn* acquire_read();
-  void release_read(MDB_txn* txn);
+  std::unique_ptr<PooledReader> acquire_read();
+  void release_read(std::unique_ptr<PooledReader> reader);
 
   /// Where the data file is mapped, for as long as `reading`, a read transaction, lasts; nullptr while nothing is stored.
   const char* map(MDB_txn* reading);
@@ -96,6 +113,8 @@ class LmdbEnv {
   LmdbEnv() = default;
   int open_env(unsigned flags, std::uint64_t map);
   struct Shard;
+  /// For `change` of without_snapshots().
+  void for_each_idle(const std::function<void(PooledReader&)>& visit);
   /// The calling thread's.
   Shard& home();
   void enter_gate(Shard& shard);
@@ -120,7 +139,7 @@ class LmdbEnv {
   struct alignas(64) Shard {
     std::atomic<std::int64_t> active{0};  ///< snapshots that were taken here; they may be let go elsewhere
     std::mutex mutex;
-    std::vector<MDB_txn*> idle;
+    std::vector<std::unique_ptr<PooledReader>> idle;
   };
   static constexpr std::size_t kShards = 8;
   std::array<Shard, kShards> shards_;

@@ -160,17 +160,21 @@ std::size_t prefetch_rows(const Tree& tree, std::span<const std::string_view> ke
 void RowsAhead::look_for(const Tree& tree, std::span<const std::string_view> keys) {
   rows_.resize(keys.size());
   rows_.resize(prefetch_rows(tree, keys, rows_));
-  next_ = 0;
+  next_ = missed_ = 0;
 }
 
 std::optional<std::string_view> RowsAhead::take(std::string_view key) {
+  if (next_ >= rows_.size()) return std::nullopt;
   // Not further: of many that are never asked for, a search through all would cost more than one in the tree.
   const std::size_t end = std::min(rows_.size(), next_ + kPrefetchKeys);
   for (std::size_t i = next_; i < end; ++i) {
     if (rows_[i].key != key) continue;
     next_ = i + 1;
+    missed_ = 0;
     return rows_[i].stored;
   }
+  // Nobody is coming for them.
+  if (++missed_ == kPrefetchKeys) forget();
   return std::nullopt;
 }
 

@@ -92,10 +92,12 @@ class RowsAhead {
   void look_for(const Tree& tree, std::span<const std::string_view> keys);
   /// What LMDB has under `key`, if that is one of the next rows, in the order in which they were looked for; nullopt: not known.
   std::optional<std::string_view> take(std::string_view key);
+  void forget() { rows_.clear(); }
 
  private:
   std::vector<LeafRow> rows_;
   std::size_t next_ = 0;
+  std::size_t missed_ = 0;  ///< keys that were asked for since one of the rows was
 };
 
 /// Asks for the leaf that a cursor comes to next, while it is in the one before. A hint.

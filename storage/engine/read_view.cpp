@@ -7,9 +7,9 @@ namespace reqld::storage {
 ReadView::ReadView(LmdbEnv& env, const CurrentLayers& layers, Of of) : env_(env) {
   for (;;) {
     layers_ = layers.get();
-    txn_ = env.acquire_read();
+    reader_ = env.acquire_read();
     if (!layers.overtaken(*layers_)) break;
-    env.release_read(txn_);
+    env.release_read(std::move(reader_));
   }
   if (of == Of::kWriter) return;
   // Not before the transaction: that may hold what the active memtable got up to then.
@@ -17,7 +17,7 @@ ReadView::ReadView(LmdbEnv& env, const CurrentLayers& layers, Of of) : env_(env)
   if (layers_->frozen == nullptr && layers_->active->empty()) layers_.reset();
 }
 
-ReadView::~ReadView() { env_.release_read(txn_); }
+ReadView::~ReadView() { env_.release_read(std::move(reader_)); }
 
 std::optional<std::string_view> ReadView::get(std::string_view key) {
   if (layers_ != nullptr) {
@@ -25,8 +25,8 @@ std::optional<std::string_view> ReadView::get(std::string_view key) {
     if (found == nullptr && layers_->frozen != nullptr) found = layers_->frozen->find(key, sequence_);
     if (found != nullptr) return found->gone ? std::nullopt : std::optional(found->value);
   }
-  if (const auto stored = ahead_.take(key)) return load_value(txn_, env_.dbi(), *stored, buffer_);
-  return lmdb_get(txn_, env_.dbi(), key, buffer_);
+  if (const auto stored = reader_->ahead.take(key)) return load_value(lmdb(), env_.dbi(), *stored, buffer_);
+  return lmdb_get(lmdb(), env_.dbi(), key, buffer_);
 }
 
 std::unique_ptr<Cursor> ReadView::cursor(const KeyRange& range, Direction direction) {
@@ -35,13 +35,14 @@ std::unique_ptr<Cursor> ReadView::cursor(const KeyRange& range, Direction direct
 }
 
 void ReadView::prefetch(std::span<const std::string_view> keys) {
-  if (const Tree* const known = tree()) ahead_.look_for(*known, keys);
+  if (const Tree* const known = tree()) reader_->ahead.look_for(*known, keys);
 }
 
 const Tree* ReadView::tree() {
-  if (!looked_for_tree_) tree_ = tree_of({env_.map(txn_), env_.page_size(), mdb_txn_id(txn_)});
-  looked_for_tree_ = true;
-  return tree_ ? &*tree_ : nullptr;
+  PooledReader& reader = *reader_;
+  if (!reader.looked_for_tree) reader.tree = tree_of({env_.map(reader.txn), env_.page_size(), reader.version});
+  reader.looked_for_tree = true;
+  return reader.tree ? &*reader.tree : nullptr;
 }
 
 }  // namespace reqld::storage

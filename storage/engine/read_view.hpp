@@ -34,7 +34,7 @@ class ReadView {
   /// The keys of the next get()s, in their order: see RowsAhead.
   void prefetch(std::span<const std::string_view> keys);
 
-  MDB_txn* lmdb() const { return txn_; }
+  MDB_txn* lmdb() const { return reader_->txn; }
   MDB_dbi dbi() const { return env_.dbi(); }
   std::size_t page_size() const { return env_.page_size(); }
   /// Of the pages under lmdb(); nullptr: not known.
@@ -43,11 +43,8 @@ class ReadView {
  private:
   LmdbEnv& env_;
   std::shared_ptr<const Layers> layers_;  ///< null when LMDB has everything
-  MDB_txn* txn_ = nullptr;
+  std::unique_ptr<PooledReader> reader_;
   Sequence sequence_ = kNewest;
-  bool looked_for_tree_ = false;
-  std::optional<Tree> tree_;
-  RowsAhead ahead_;  ///< in tree_
   ValueBuffer buffer_;
 };
 

@@ -56,9 +56,10 @@ class Environment {
     return n;
   }
   std::size_t found(const std::vector<std::string>& keys) {
-    MDB_txn* const txn = env_->acquire_read();
+    auto reader = env_->acquire_read();
+    MDB_txn* const txn = reader->txn;
     const std::size_t n = found(txn, keys);
-    env_->release_read(txn);
+    env_->release_read(std::move(reader));
     return n;
   }
 
@@ -84,10 +85,11 @@ class Environment {
   }
 
   unsigned depth() {
-    MDB_txn* const txn = env_->acquire_read();
+    auto reader = env_->acquire_read();
+    MDB_txn* const txn = reader->txn;
     MDB_stat stat{};
     mdb_stat(txn, env_->dbi(), &stat);
-    env_->release_read(txn);
+    env_->release_read(std::move(reader));
     return stat.ms_depth;
   }
 
@@ -147,7 +149,8 @@ TEST_CASE("a cursor's next leaves are asked for in its order") {
   for (const Shape& shape : kShapes) {
     Environment environment;
     environment.put(random_keys(shape.rows, shape.longest_key), shape.value_bytes);
-    MDB_txn* const txn = environment.env().acquire_read();
+    auto reader = environment.env().acquire_read();
+    MDB_txn* const txn = reader->txn;
     const auto tree = environment.tree(txn);
     REQUIRE(tree);
     for (const bool forward : {true, false}) {
@@ -160,7 +163,7 @@ TEST_CASE("a cursor's next leaves are asked for in its order") {
         CHECK(asked_for(*tree, forward, std::span(leaves).subspan(from)) == rest);
       }
     }
-    environment.env().release_read(txn);
+    environment.env().release_read(std::move(reader));
   }
 }
 
@@ -168,7 +171,8 @@ TEST_CASE("a tree stays known while its snapshot is held, whatever is written me
   Environment environment;
   const auto keys = random_keys(5'000, 20);
   environment.put(keys, 100);
-  MDB_txn* const snapshot = environment.env().acquire_read();
+  auto reader = environment.env().acquire_read();
+  MDB_txn* const snapshot = reader->txn;
   const auto tree = environment.tree(snapshot);
   REQUIRE(tree);
   const auto leaves = environment.leaves(snapshot, true);
@@ -177,17 +181,18 @@ TEST_CASE("a tree stays known while its snapshot is held, whatever is written me
   CHECK(asked_for(*tree, true, leaves).size() == leaves.size() - 1);
   std::vector<LeafRow> rows(keys.size());
   CHECK(prefetch_rows(*tree, std::vector<std::string_view>(keys.begin(), keys.end()), rows) == keys.size());
-  environment.env().release_read(snapshot);
+  environment.env().release_read(std::move(reader));
 }
 
 TEST_CASE("a damaged tree does not lead out of the file") {
   Environment environment;
   const auto keys = random_keys(3'000, 60);
   environment.put(keys, 100);
-  MDB_txn* const txn = environment.env().acquire_read();
+  auto reader = environment.env().acquire_read();
+  MDB_txn* const txn = reader->txn;
   const Tree whole = environment.tree(txn).value();
   const std::vector<char> file(whole.map, whole.map + (whole.last_page + 1) * whole.page_size);
-  environment.env().release_read(txn);
+  environment.env().release_read(std::move(reader));
   const std::vector<std::string_view> views(keys.begin(), keys.begin() + 100);
   std::mt19937 random(11);
   std::size_t asked = 0;
@@ -221,7 +226,8 @@ TEST_CASE("rows that were looked for are known in their order, whichever are lef
   Environment environment;
   const auto keys = random_keys(300, 20);
   environment.put(keys, 100);
-  MDB_txn* const txn = environment.env().acquire_read();
+  auto reader = environment.env().acquire_read();
+  MDB_txn* const txn = reader->txn;
   const auto tree = environment.tree(txn);
   REQUIRE(tree);
   const std::vector<std::string_view> views(keys.begin(), keys.end());
@@ -244,12 +250,60 @@ TEST_CASE("rows that were looked for are known in their order, whichever are lef
       CHECK_FALSE(ahead.take(keys[i]));
     }
   }
-  // What was looked for before is forgotten.
+  // Those that nobody comes for are forgotten.
+  ahead.look_for(*tree, views);
+  for (int i = 0; i < 15; ++i) CHECK_FALSE(ahead.take("nobody's"));
+  CHECK(ahead.take(keys[0]));
+  for (int i = 0; i < 16; ++i) CHECK_FALSE(ahead.take("nobody's"));
+  CHECK_FALSE(ahead.take(keys[1]));
+  // What was looked for before is, too.
   ahead.look_for(*tree, std::span(views).first(3));
   ahead.look_for(*tree, std::span(views).subspan(3, 3));
   CHECK_FALSE(ahead.take(keys[0]));
   CHECK(ahead.take(keys[3]));
-  environment.env().release_read(txn);
+  environment.env().release_read(std::move(reader));
+}
+
+TEST_CASE("what a pooled reader knows is its next user's, until there is another version or another map") {
+  Environment environment;
+  environment.put(random_keys(100, 20), 100);
+  const auto keys = random_keys(100, 20);
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  LmdbEnv& env = environment.env();
+  const auto look_for = [&](PooledReader& reader) {
+    const auto tree = environment.tree(reader.txn);
+    REQUIRE(tree);
+    reader.ahead.look_for(*tree, views);
+    reader.tree = tree;
+    reader.looked_for_tree = true;
+  };
+  auto reader = env.acquire_read();
+  PooledReader* const first = reader.get();
+  look_for(*reader);
+  env.release_read(std::move(reader));
+
+  reader = env.acquire_read();
+  REQUIRE(reader.get() == first);
+  CHECK(reader->looked_for_tree);
+  CHECK(reader->ahead.take(keys[0]));
+  env.release_read(std::move(reader));
+
+  environment.put({"another"}, 10);
+  reader = env.acquire_read();
+  REQUIRE(reader.get() == first);
+  CHECK_FALSE(reader->looked_for_tree);
+  CHECK_FALSE(reader->ahead.take(keys[1]));
+  look_for(*reader);
+  env.release_read(std::move(reader));
+
+  REQUIRE(env.grow().ok());
+  reader = env.acquire_read();
+  REQUIRE(reader.get() == first);
+  CHECK_FALSE(reader->looked_for_tree);
+  CHECK_FALSE(reader->ahead.take(keys[1]));
+  look_for(*reader);
+  CHECK(reader->ahead.take(keys[1]));
+  env.release_read(std::move(reader));
 }
 
 TEST_CASE("nothing is looked for when there is nothing to go by") {
@@ -264,14 +318,15 @@ TEST_CASE("nothing is looked for when there is nothing to go by") {
 TEST_CASE("a snapshot looks in its own tree, or not at all") {
   Environment environment;
   environment.put({"a", "b"}, 10);
-  MDB_txn* const snapshot = environment.env().acquire_read();
+  auto reader = environment.env().acquire_read();
+  MDB_txn* const snapshot = reader->txn;
   CHECK(environment.found(snapshot, {"a", "b", "c"}) == 2);
   environment.put({"c"}, 10);
   CHECK(environment.found(snapshot, {"a", "b", "c"}) == 0);
   CHECK(environment.found({"a", "b", "c"}) == 3);
   environment.put({"d"}, 10);
   CHECK(environment.found(snapshot, {"a", "b", "c"}) == 0);
-  environment.env().release_read(snapshot);
+  environment.env().release_read(std::move(reader));
 }
 
 /// Puts keys, and says what became of it.
