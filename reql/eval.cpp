@@ -160,10 +160,16 @@ std::string Args::database(std::size_t i) {
   });
 }
 
+const Node* Args::optarg_node(std::string_view name) const {
+  const Node* own = node_.find_optarg(name);
+  return own ? own : find_optarg(env_.cx.program->global_optargs(), name);
+}
+
 std::optional<Value> Args::optarg(std::string_view name) {
-  const Node* node = node_.find_optarg(name);
+  const Node* node = optarg_node(name);
   if (!node) return std::nullopt;
-  return eval(*node, env_);
+  Env env = env_of(*node);
+  return eval(*node, env);
 }
 
 std::optional<Datum> Args::datum_optarg(std::string_view name) {

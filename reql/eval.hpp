@@ -66,8 +66,8 @@ class Args {
   Ref<Table> table(std::size_t i);         ///< "Expected type TABLE but found …"
   std::string database(std::size_t i);     ///< name; "Expected type DATABASE but found …"
 
-  /// Whether the optional argument was given; for global ones falls back on nothing.
-  bool has_optarg(std::string_view name) const { return node_.find_optarg(name) != nullptr; }
+  // Optional arguments of the term; where it was not given one, that of the whole query is its own.
+  bool has_optarg(std::string_view name) const { return optarg_node(name) != nullptr; }
   std::optional<Value> optarg(std::string_view name);
   std::optional<Datum> datum_optarg(std::string_view name);
   std::optional<bool> bool_optarg(std::string_view name);      ///< truth; recorded errors for other types are the term's business
@@ -77,7 +77,9 @@ class Args {
   /// `left_bound`, `right_bound` …: whether it is "open"; anything but "open" and "closed" is an error of the term.
   bool open_bound_optarg(std::string_view name, bool by_default);
   Ref<Function> function_optarg(std::string_view name, Shorthand shorthand = Shorthand::kNone);  ///< null when absent
-  const Node* optarg_node(std::string_view name) const { return node_.find_optarg(name); }
+  const Node* optarg_node(std::string_view name) const;  ///< null when absent
+  /// Where that is to be evaluated: an option of the query stands outside every function.
+  Env env_of(const Node& optarg) const { return {env_.cx, optarg.parent == &node_ ? env_.scope : nullptr}; }
 
   /// Replaces argument `i` by a value at hand. With `blame` its errors are blamed on that instead of the argument's node.
   void preset(std::size_t i, Value value, const Node* blame = nullptr);

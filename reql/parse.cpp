@@ -39,11 +39,9 @@ void Program::reserve_args(Node& node, std::size_t count) {
   node.args = {static_cast<Node**>(memory_.allocate(count * sizeof(Node*), alignof(Node*))), 0};
 }
 
-const Node* Node::find_optarg(std::string_view name) const {
-  for (const OptArg& o : optargs) {
-    if (o.name == name) return o.value;
-  }
-  return nullptr;
+const Node* find_optarg(std::span<const OptArg> optargs, std::string_view name) {
+  const auto found = std::ranges::find(optargs, name, &OptArg::name);
+  return found == optargs.end() ? nullptr : found->value;
 }
 
 /// Builds the nodes of one program from a JSON document.
@@ -119,36 +117,35 @@ class Parser {
     return node;
   }
 
-  void global_optargs(const Json& json) {
-    static constexpr std::string_view kNames[] = {
+  /// Options of the query itself, and those of any term: for the terms that were not given them, see Args.
+  static bool is_global_optarg(std::string_view name) {
+    static constexpr std::string_view kOfQuery[] = {
         "array_limit",
-        "changefeed_queue_size",
         "db",
-        "durability",
         "first_batch_scaledown_factor",
         "group_format",
-        "ignore_write_hook",
         "max_batch_bytes",
         "max_batch_rows",
         "max_batch_seconds",
-        "max_dist",
         "min_batch_rows",
         "noreply",
         "profile",
-        "read_mode",
-        "return_changes",
-        "use_outdated",
         "user",
         "binary_format",
         "time_format",
         "_EVAL_FLAGS_",
         "_NO_RECURSE_",
-        "identifier_format",
         "abs",
     };
+    return std::ranges::find(kOfQuery, name) != std::end(kOfQuery) || std::ranges::any_of(all_terms(), [&](const TermDef* def) {
+      return std::ranges::find(def->optargs, name, &Optarg::name) != def->optargs.end();
+    });
+  }
+
+  void global_optargs(const Json& json) {
     for (const auto& member : json.GetObject()) {
       const std::string_view name = view(member.name);
-      if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) {
+      if (!is_global_optarg(name)) {
         fail(ReplyType::kCompileError, "Unrecognized global optional argument `" + std::string(name) + "`.");
       }
       const Place outer{nullptr, -1, {}};
@@ -319,7 +316,7 @@ class Parser {
       if (!json[2].IsObject()) fail(&place, "Third element in a Term is not optional arguments.");
       optargs = &json[2];
     }
-    if (def->type == TermType::kMakeArray && !optargs) return make_array(args, def, place, depth);
+    if (def->type == TermType::kMakeArray && (!optargs || optargs->ObjectEmpty())) return make_array(args, def, place, depth);
     if (def->type == TermType::kMakeObj && optargs && (!args || args->Empty())) {
       return object_of(*optargs, def, place, depth);
     }
@@ -352,12 +349,14 @@ class Parser {
     for (const auto& member : optargs->GetObject()) {
       const std::string_view name = view(member.name);
       const Place inner{&place, -1, name};
+      // What is wrong inside is told before what is wrong with the name.
+      Built built = build(member.value, inner, depth + 1);
       const auto& accepted = node.def->optargs;
       if (!node.def->any_optargs && std::ranges::find(accepted, name, &Optarg::name) == accepted.end()) {
         fail(&inner, "Unrecognized optional argument `" + std::string(name) + "`.");
       }
       if (node.find_optarg(name)) fail(&place, "Duplicate optional argument: " + std::string(name) + ".");
-      adopt_optarg(node, name, build(member.value, inner, depth + 1));
+      adopt_optarg(node, name, std::move(built));
     }
     sort_optargs(node);
   }

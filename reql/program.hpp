@@ -24,6 +24,9 @@ struct OptArg {
   Node* value;
 };
 
+/// Null when it is not among them.
+const Node* find_optarg(std::span<const OptArg> optargs, std::string_view name);
+
 /// One term of a query.
 struct Node {
   const TermDef* def = nullptr;  ///< never null; a literal has that of DATUM
@@ -43,7 +46,7 @@ struct Node {
   bool captures = false;        ///< FUNC: a function stands inside, so its scope may outlive the call
   bool contains_group = false;  ///< a GROUP term stands in it, so its first argument may be grouped data
 
-  const Node* find_optarg(std::string_view name) const;
+  const Node* find_optarg(std::string_view name) const { return reql::find_optarg(optargs, name); }
 };
 
 /// Owns the nodes. Thread-safe because immutable.

@@ -281,8 +281,8 @@ class QueryRun : public Query {
     bool more = true;
     const bool feed = stream_->feed_kind() != FeedKind::kNone;
     // Growing by doubling would copy a long reply once more; most rows are shorter than the sixteenth that is on top.
-    constexpr std::size_t kMostReserved = 2u << 20;
-    if (full_ && !feed) reply.rows.reserve(std::min(limits.max_bytes, kMostReserved) / 16 * 17);
+    constexpr std::size_t kLongReply = 2u << 20;
+    if (full_ && !feed) reply.rows.reserve(std::min(limits.max_bytes, kLongReply) / 16 * 17);
     while (more) {
       batch_.clear();
       cx_.check_in();

@@ -338,14 +338,12 @@ std::vector<std::string> list_tables(Context& cx, const std::string& database) {
 }
 
 std::string default_database(Env& env) {
-  for (const OptArg& o : env.cx.program->global_optargs()) {
-    if (o.name != "db") continue;
-    Env outer{env.cx, nullptr};
-    const Value v = eval(*o.value, outer);
-    if (!v.is(ValueKind::kDatabase)) throw_kind_error(env.cx, "DATABASE", v);
-    return v.object<DatabaseRef>().name;
-  }
-  return "test";
+  const Node* node = find_optarg(env.cx.program->global_optargs(), "db");
+  if (!node) return "test";
+  Env outer{env.cx, nullptr};
+  const Value v = eval(*node, outer);
+  if (!v.is(ValueKind::kDatabase)) throw_kind_error(env.cx, "DATABASE", v);
+  return v.object<DatabaseRef>().name;
 }
 
 const Datum& SingleSelection::row(Context& cx) {

@@ -69,13 +69,7 @@ FeedOptions read_options(Args& args) {
   options.include_states = args.bool_optarg("include_states").value_or(false);
   options.include_types = args.bool_optarg("include_types").value_or(false);
   options.include_offsets = args.bool_optarg("include_offsets").value_or(false);
-  auto size = args.integer_optarg("changefeed_queue_size");
-  if (!size) {
-    for (const OptArg& o : args.cx().program->global_optargs()) {
-      if (o.name == "changefeed_queue_size" && o.value->is_literal) size = o.value->literal.as_integer();
-    }
-  }
-  if (size) {
+  if (const auto size = args.integer_optarg("changefeed_queue_size")) {
     if (*size < 1) throw_logic("Illegal changefeed queue size `" + std::to_string(*size) + "`.  (Must be >= 1.)");
     options.queue_size = static_cast<std::size_t>(*size);
   }

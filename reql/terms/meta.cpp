@@ -28,6 +28,7 @@ struct Scope {
 
 Scope read_scope(Args& args, std::string_view system_database_error, std::string_view system_table_error = {}) {
   Context& cx = args.cx();
+  if (args.size() == 0) throw_logic("`" + std::string(args.node().def->name) + "` can only be called on a table or database.");
   const Value v = args.value(0);
   Scope out;
   if (v.is(ValueKind::kDatabase)) {
@@ -189,6 +190,7 @@ Value reconfigure(Args& args) {
                                  table_config(cx.engine(), scope.database, after)));
   }
   ObjectBuilder out;
+  if (scope.tables.empty()) return Value(out.finish());
   out.set("reconfigured", Datum::number(dry_run ? 0 : static_cast<double>(scope.tables.size())));
   out.set("config_changes", config_changes.finish());
   if (!dry_run) out.set("status_changes", status_changes.finish());
@@ -207,6 +209,7 @@ Value rebalance(Args& args) {
                           table_status(cx.engine(), scope.database, *table, at_once)));
   }
   ObjectBuilder out;
+  if (scope.tables.empty()) return Value(out.finish());
   out.set("rebalanced", Datum::number(static_cast<double>(scope.tables.size())));
   out.set("status_changes", changes.finish());
   return Value(out.finish());
@@ -265,7 +268,7 @@ constexpr TermDef kTerms[] = {
      .signature = "table.status() → selection",
      .doc = "The state of a table.",
      .examples = kStatusExamples},
-    {.type = TermType::kWait, .name = "wait", .arity = exactly(1), .flags = kReadsTable, .eval = wait,
+    {.type = TermType::kWait, .name = "wait", .arity = between(0, 1), .flags = kReadsTable, .eval = wait,
      .optargs = kWaitOptargs,
      .signature = "table.wait() → object\ndb.wait() → object",
      .doc = "Waits until tables are ready.",
@@ -275,7 +278,7 @@ constexpr TermDef kTerms[] = {
      .signature = "table.reconfigure(shards=number, replicas=number) → object\ndb.reconfigure(…) → object",
      .doc = "Changes the shards and replicas of tables.",
      .examples = kReconfigureExamples},
-    {.type = TermType::kRebalance, .name = "rebalance", .arity = exactly(1), .flags = kWrites, .eval = rebalance,
+    {.type = TermType::kRebalance, .name = "rebalance", .arity = between(0, 1), .flags = kWrites, .eval = rebalance,
      .signature = "table.rebalance() → object\ndb.rebalance() → object",
      .doc = "Evens out the shards of tables.",
      .examples = kRebalanceExamples},

@@ -235,21 +235,22 @@ std::vector<OrderKey> interleave_keys(Args& args) {
   std::vector<OrderKey> keys;
   const Node* node = args.optarg_node("interleave");
   if (!node) return keys;
+  Env env = args.env_of(*node);
   if (node->def->type == TermType::kMakeArray) {
     for (const Node* element : node->args) {
       refuse_spliced_key(*element);
-      keys.push_back(order_key(args.env(), eval(*element, args.env()), element));
+      keys.push_back(order_key(env, eval(*element, env), element));
     }
     return keys;
   }
-  const Value v = eval(*node, args.env());
+  const Value v = eval(*node, env);
   if (v.is_datum() && v.raw_datum().is(Type::kBool)) return keys;
   if (v.is_datum() && v.raw_datum().is(Type::kArray)) {
     const Datum& names = v.raw_datum();
-    for (std::size_t i = 0; i < names.array_size(); ++i) keys.push_back(order_key(args.env(), Value(names.at(i)), node));
+    for (std::size_t i = 0; i < names.array_size(); ++i) keys.push_back(order_key(env, Value(names.at(i)), node));
     return keys;
   }
-  keys.push_back(order_key(args.env(), v, node));
+  keys.push_back(order_key(env, v, node));
   return keys;
 }
 

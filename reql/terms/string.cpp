@@ -97,21 +97,21 @@ Value downcase(Args& args) { return Value(Datum::string(utf8::to_lower(args.stri
 
 // --- format
 
+// As later servers than 2.4.4 have it: there is no way to write a brace that is none of a parameter.
 std::string format_template(std::string_view text, const Datum& fields) {
   std::string out;
   while (!text.empty()) {
     const std::size_t brace = text.find_first_of("{}");
     out += text.substr(0, brace);
     if (brace == std::string_view::npos) break;
-    text.remove_prefix(brace);
-    if (text.substr(0, 2) == "{{" || text.substr(0, 2) == "}}") {
-      out += text[0];
-      text.remove_prefix(2);
-      continue;
-    }
-    const std::size_t end = text.find('}');
-    if (text[0] == '}' || end == std::string_view::npos) throw_logic("Unmatched `" + std::string(1, text[0]) + "` in format string.");
-    const std::string_view name = text.substr(1, end - 1);
+    if (text[brace] == '}') throw_logic("No parameter tags to close");
+    text.remove_prefix(brace + 1);
+    const std::size_t end = text.find_first_of("{},\\");
+    if (end == std::string_view::npos) throw_logic("Parameter tag must be closed");
+    if (text[end] == '{') throw_logic("Nested template parameters are not allowed");
+    if (text[end] == ',') throw_logic("Formatting separator `,` is not allowed in parameter name");
+    if (text[end] == '\\') throw_logic("Reserved escape character `\\` is not allowed in parameter name");
+    const std::string_view name = text.substr(0, end);
     const auto value = fields.get(name);
     if (!value) throw_non_existence("No attribute `" + std::string(name) + "` in object:\n" + to_pretty_json(fields));
     if (value->is(Type::kString)) {

@@ -22,21 +22,13 @@ Value database(Args& args) {
 }
 
 void check_read_mode(Args& args, std::string_view optarg) {
-  auto mode = args.string_optarg(optarg);
-  for (const OptArg& o : args.cx().program->global_optargs()) {
-    if (!mode && o.name == optarg && o.value->is_literal && o.value->literal.is(Type::kString)) {
-      mode = std::string(o.value->literal.as_string());
-    }
-  }
+  const auto mode = args.string_optarg(optarg);
   if (!mode || *mode == "single" || *mode == "majority" || *mode == "outdated") return;
   throw_logic("Read mode `" + *mode + "` unrecognized (options are \"majority\", \"single\", and \"outdated\").");
 }
 
 void refuse_use_outdated(Args& args) {
-  constexpr std::string_view kName = "use_outdated";
-  const auto& global = args.cx().program->global_optargs();
-  const bool everywhere = std::any_of(global.begin(), global.end(), [&](const OptArg& o) { return o.name == kName; });
-  if (!everywhere && !args.has_optarg(kName)) return;
+  if (!args.has_optarg("use_outdated")) return;
   throw_logic("The `use_outdated` optarg is no longer supported.  Use the `read_mode` optarg instead.");
 }
 
@@ -50,11 +42,7 @@ Value table(Args& args) {
   check_read_mode(args, "read_mode");
   refuse_use_outdated(args);
   IdentifierFormat format = IdentifierFormat::kName;
-  auto text = args.string_optarg("identifier_format");
-  for (const OptArg& o : args.cx().program->global_optargs()) {
-    if (!text && o.name == "identifier_format" && o.value->is_literal) text = std::string(o.value->literal.as_string());
-  }
-  if (text) {
+  if (const auto text = args.string_optarg("identifier_format")) {
     if (*text == "uuid") {
       format = IdentifierFormat::kUuid;
     } else if (*text != "name") {

@@ -311,13 +311,6 @@ WriteOptions read_write_options(Args& args) {
   if (auto d = args.datum_optarg("return_changes")) options.return_changes = parse_return_changes(*d);
   if (auto text = args.string_optarg("durability")) {
     options.durability = parse_durability(*text, args.optarg_node("durability"));
-  } else {
-    for (const OptArg& o : args.cx().program->global_optargs()) {
-      if (o.name != "durability") continue;
-      Env outer{args.cx(), nullptr};
-      const Datum d = to_datum(args.cx(), eval(*o.value, outer));
-      options.durability = parse_durability(std::string(d.as_string()), o.value);
-    }
   }
   options.ignore_write_hook = args.bool_optarg("ignore_write_hook").value_or(false);
   return options;
