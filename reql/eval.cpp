@@ -114,10 +114,6 @@ Datum Args::datum(std::size_t i) {
   return blaming(node_of(i), [&] { return to_datum(cx(), v); });
 }
 
-namespace {
-bool truth(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }
-}  // namespace
-
 bool Args::boolean(std::size_t i) { return truth(datum(i)); }
 
 double Args::number(std::size_t i) {

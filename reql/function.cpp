@@ -45,8 +45,7 @@ std::optional<Datum> Function::call1_if_exists(Context& cx, const Datum& a) cons
 }
 
 bool Function::test(Context& cx, const Datum& a) const {
-  const Datum d = call1(cx, a);
-  return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool()));
+  return truth(call1(cx, a));
 }
 
 namespace {

@@ -149,7 +149,10 @@ class Parser {
         fail(ReplyType::kCompileError, "Unrecognized global optional argument `" + std::string(name) + "`.");
       }
       const Place outer{nullptr, -1, {}};
-      program_.global_optargs_.push_back({std::string(name), as_node(build(member.value, outer, 0))});
+      Node* const node = as_node(build(member.value, outer, 0));
+      // It may be evaluated for each row of a stream.
+      blame_write(*node, outer);
+      program_.global_optargs_.push_back({std::string(name), node});
     }
   }
 

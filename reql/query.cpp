@@ -196,13 +196,8 @@ class QueryRun : public Query {
   }
 
   bool literal_option(std::string_view name) const {
-    for (const OptArg& o : program_->global_optargs()) {
-      if (o.name == name && o.value->is_literal) {
-        const Datum& d = o.value->literal;
-        return d.is(Type::kBool) && d.as_bool();
-      }
-    }
-    return false;
+    const Node* const node = find_optarg(program_->global_optargs(), name);
+    return node && node->is_literal && truth(node->literal);
   }
 
   // Options that are numbers or flags. Others (db, durability) are read by the terms that use them.

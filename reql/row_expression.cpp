@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "reql/value.hpp"
+
 namespace reqld::reql {
 
 namespace {
-
-bool is_truth(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }
 
 bool in_order(TermType comparison, int order) {
   switch (comparison) {
@@ -45,14 +45,14 @@ RowAnswer evaluate(const Node& node, const Datum& row, Datum& room, const Datum*
       const bool decisive = node.def->type == TermType::kOr;
       for (const Node* arg : node.args) {
         if (const RowAnswer a = evaluate(*arg, row, room, value); a != RowAnswer::kValue) return a;
-        if (is_truth(*value) == decisive) break;
+        if (truth(*value) == decisive) break;
       }
       return RowAnswer::kValue;
     }
     case TermType::kNot: {
       const Datum* negated;
       if (const RowAnswer a = evaluate(*node.args[0], row, room, negated); a != RowAnswer::kValue) return a;
-      room = Datum::boolean(!is_truth(*negated));
+      room = Datum::boolean(!truth(*negated));
       return RowAnswer::kValue;
     }
     default: {

@@ -78,6 +78,9 @@ class Value {
   ValueKind kind_ = ValueKind::kDatum;
 };
 
+/// Whether a value counts as true: anything but false and null does.
+inline bool truth(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }
+
 // Conversions. They throw the recorded errors without a position.
 
 /// Datum of any value that has one: array-like streams become arrays (array_limit), a single selection its row, grouped data its

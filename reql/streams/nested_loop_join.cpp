@@ -61,8 +61,6 @@ class NestedLoopJoinStream : public DerivedStream {
   bool at_hand() const override { return right_stream_ || at_ < left_rows_.size(); }
 
  private:
-  static bool truth(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }
-
   static Datum pair(const Datum& left, const Datum* right) {
     ObjectBuilder builder;
     builder.set("left", left);

@@ -32,8 +32,6 @@ Value comparison(Args& args) {
 
 Value ne(Args& args) { return Value(Datum::boolean(!chain<is_equal>(args))); }
 
-bool is_true(const Datum& d) { return !(d.is_null() || (d.is(Type::kBool) && !d.as_bool())); }
-
 Value not_(Args& args) { return Value(Datum::boolean(!args.boolean(0))); }
 
 // The first argument whose truth is `decisive`, or the last one.
@@ -41,7 +39,7 @@ Value first_that_is(Args& args, bool decisive) {
   Datum d = Datum::boolean(!decisive);
   for (std::size_t i = 0; i < args.size(); ++i) {
     d = args.datum(i);
-    if (is_true(d) == decisive) break;
+    if (truth(d) == decisive) break;
   }
   return Value(std::move(d));
 }

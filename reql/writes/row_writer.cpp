@@ -297,8 +297,7 @@ WriteOptions::ReturnChanges parse_return_changes(const Datum& d) {
     throw_logic("Invalid return_changes value `" + std::string(d.as_string()) +
                 "` (options are `true`, `false`, and `'always'`.)");
   }
-  const bool yes = !(d.is_null() || (d.is(Type::kBool) && !d.as_bool()));
-  return yes ? ReturnChanges::kYes : ReturnChanges::kNo;
+  return truth(d) ? ReturnChanges::kYes : ReturnChanges::kNo;
 }
 
 }  // namespace
