@@ -176,7 +176,7 @@ constexpr TermDef kTerms[] = {
      .examples = kDowncaseExamples},
     {.type = TermType::kFormat, .name = "format", .arity = exactly(2), .eval = format,
      .signature = "r.format(text, object) → string",
-     .doc = "The string with each {name} replaced by that field of an object; {{ and }} stand for braces.",
+     .doc = "The string with each {name} replaced by that field of an object. There is no way to write a brace that is none of a parameter.",
      .examples = kFormatExamples},
 };
 

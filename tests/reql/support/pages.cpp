@@ -150,7 +150,9 @@ std::string reference_page() {
       "options as an\n"
       "object. Every example is run by the tests and answers what stands below it. "
       "[reql_status.md](reql_status.md) lists\n"
-      "the terms by their numbers in the protocol.\n\n";
+      "the terms by their numbers in the protocol.\n\n"
+      "An option given to `run` is that of every term of the query that has one of this name and was not given it:\n"
+      "`run(conn, return_changes=True)`.\n\n";
   const auto all_chapters = chapters();
   for (const Chapter& chapter : all_chapters) {
     out += "- **" + std::string(chapter.title) + "**: ";
