@@ -197,7 +197,8 @@ class QueryRun : public Query {
 
   bool literal_option(std::string_view name) const {
     const Node* const node = find_optarg(program_->global_optargs(), name);
-    return node && node->is_literal && truth(node->literal);
+    // As recorded: 1 is not enough.
+    return node && node->is_literal && node->literal.is(Type::kBool) && node->literal.as_bool();
   }
 
   // Options that are numbers or flags. Others (db, durability) are read by the terms that use them.

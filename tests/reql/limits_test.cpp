@@ -284,13 +284,3 @@ TEST_CASE(
   CHECK_MESSAGE(!failed(first), first.rows);
   CHECK(process.value(with_variables(1)) == "3000");
 }
-
-TEST_CASE("a query wants no reply when its option counts as true, as some drivers write it") {
-  InProcess process;
-  const auto quiet = [&](const std::string& options) { return process.query("[1,[24,[1,2]]," + options + "]")->noreply(); };
-  CHECK(quiet(R"({"noreply":true})"));
-  CHECK(quiet(R"({"noreply":1})"));
-  CHECK_FALSE(quiet(R"({"noreply":false})"));
-  CHECK_FALSE(quiet(R"({"noreply":null})"));
-  CHECK_FALSE(quiet("{}"));
-}
