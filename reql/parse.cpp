@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <new>
 #include <optional>
+#include <unordered_set>
 
 #include "datum/base64.hpp"
 #include "datum/encoding.hpp"
@@ -119,27 +120,31 @@ class Parser {
 
   /// Options of the query itself, and those of any term: for the terms that were not given them, see Args.
   static bool is_global_optarg(std::string_view name) {
-    static constexpr std::string_view kOfQuery[] = {
-        "array_limit",
-        "db",
-        "first_batch_scaledown_factor",
-        "group_format",
-        "max_batch_bytes",
-        "max_batch_rows",
-        "max_batch_seconds",
-        "min_batch_rows",
-        "noreply",
-        "profile",
-        "user",
-        "binary_format",
-        "time_format",
-        "_EVAL_FLAGS_",
-        "_NO_RECURSE_",
-        "abs",
-    };
-    return std::ranges::find(kOfQuery, name) != std::end(kOfQuery) || std::ranges::any_of(all_terms(), [&](const TermDef* def) {
-      return std::ranges::find(def->optargs, name, &Optarg::name) != def->optargs.end();
-    });
+    static const std::unordered_set<std::string_view> names = [] {
+      std::unordered_set<std::string_view> all{
+          "array_limit",
+          "db",
+          "first_batch_scaledown_factor",
+          "group_format",
+          "max_batch_bytes",
+          "max_batch_rows",
+          "max_batch_seconds",
+          "min_batch_rows",
+          "noreply",
+          "profile",
+          "user",
+          "binary_format",
+          "time_format",
+          "_EVAL_FLAGS_",
+          "_NO_RECURSE_",
+          "abs",
+      };
+      for (const TermDef* def : all_terms()) {
+        for (const Optarg& o : def->optargs) all.insert(o.name);
+      }
+      return all;
+    }();
+    return names.contains(name);
   }
 
   void global_optargs(const Json& json) {

@@ -9,6 +9,7 @@
 #include "reql/system_tables/config_row.hpp"
 #include "reql/system_tables/system_table.hpp"
 #include "reql/table_config.hpp"
+#include "reql/value.hpp"
 
 namespace reqld::reql {
 
@@ -239,7 +240,7 @@ class TableConfigTable : public SystemTable {
   // How long changes are kept for feeds that resume: `false` not at all, nothing as the server does by default.
   std::optional<Datum> read_change_log(const Datum& row) const {
     const auto set = row.get("change_log");
-    if (!set || set->is_null() || (set->is(Type::kBool) && !set->as_bool())) return set && !set->is_null() ? set : std::nullopt;
+    if (!set || !truth(*set)) return set && !set->is_null() ? set : std::nullopt;
     if (!set->is(Type::kObject)) wrong_format(name(), "In `change_log`: Expected an object or `false`; got " + to_pretty_json(*set));
     for (std::size_t i = 0; i < set->object_size(); ++i) {
       const std::string field(set->name_at(i));

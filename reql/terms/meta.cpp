@@ -189,8 +189,8 @@ Value reconfigure(Args& args) {
     config_changes.add(change_of(table_config(cx.engine(), scope.database, *before),
                                  table_config(cx.engine(), scope.database, after)));
   }
+  if (scope.tables.empty()) return Value(Datum::empty_object());
   ObjectBuilder out;
-  if (scope.tables.empty()) return Value(out.finish());
   out.set("reconfigured", Datum::number(dry_run ? 0 : static_cast<double>(scope.tables.size())));
   out.set("config_changes", config_changes.finish());
   if (!dry_run) out.set("status_changes", status_changes.finish());
@@ -208,8 +208,8 @@ Value rebalance(Args& args) {
     changes.add(change_of(table_status(cx.engine(), scope.database, *table, true),
                           table_status(cx.engine(), scope.database, *table, at_once)));
   }
+  if (scope.tables.empty()) return Value(Datum::empty_object());
   ObjectBuilder out;
-  if (scope.tables.empty()) return Value(out.finish());
   out.set("rebalanced", Datum::number(static_cast<double>(scope.tables.size())));
   out.set("status_changes", changes.finish());
   return Value(out.finish());
